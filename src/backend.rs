@@ -62,6 +62,8 @@ mod records;
 mod retry;
 mod script;
 mod session;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod set_back;
 mod tracking_table;
 
 pub use self::catalog::{
@@ -75,7 +77,7 @@ pub use self::clock::utc_now;
 pub(crate) use self::driver::interruptible;
 pub use self::driver::{Driver, Progress, atomically};
 pub(crate) use self::faults::changes_tracking_table;
-pub use self::locks::{LockAttempt, Locks};
+pub use self::locks::{Blocker, LockAttempt, Locks};
 #[cfg(feature = "mysql")]
 pub use self::mysql::{Mysql, MysqlOver};
 #[cfg(feature = "postgres")]

@@ -212,6 +212,8 @@ impl fmt::Display for Migration<'_> {
         field("environments", format_args!("&{:?}", meta.environments))?;
         field("atomicity", format_args!("Atomicity::{:?}", meta.atomicity))?;
         field("foreign_keys", format_args!("ForeignKeys::{:?}", meta.foreign_keys))?;
+        let lock_timeout = meta.lock_timeout.map(|timeout| (timeout.as_secs(), timeout.subsec_nanos()));
+        field("lock_timeout", format_args!("{lock_timeout:?}"))?;
         field("cascade", format_args!("Cascade::{:?}", meta.cascade))?;
         field("data_loss", format_args!("DataLoss::{:?}", meta.data_loss))?;
         field("rebuild_loss", format_args!("RebuildLoss::{:?}", meta.rebuild_loss))?;

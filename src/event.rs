@@ -1,5 +1,6 @@
 //! [`Event`]: what a run reports to an observer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::CopyObserver;
@@ -68,6 +69,31 @@ pub enum Event<'a> {
         /// What it said.
         notice: &'a Notice,
     },
+    /// A statement of a step has been waiting for a lock for some five seconds. Reported once for each session that is in its way, from
+    /// another thread; only with [`MigrationRunner::watch_locks`](crate::MigrationRunner::watch_locks).
+    Blocked {
+        /// The step.
+        step: &'a Step,
+        /// What it waits for: "a lock on `accounts`".
+        lock: &'a str,
+        /// The session that holds the lock, what it does, and the statement that ends it; empty if the server does not tell.
+        holder: &'a str,
+    },
+    /// Another session was in the way of a step, by a lock that it holds or by a deadlock. The transaction was rolled back, and is tried again
+    /// after a pause: see [`MigrationRunner::lock_retries`](crate::MigrationRunner::lock_retries). Then [`Started`](Self::Started) is
+    /// reported again.
+    Retrying {
+        /// The step.
+        step: &'a Step,
+        /// The number of the next attempt, from 2.
+        attempt: u32,
+        /// The number of the last attempt.
+        of: u32,
+        /// The pause before it.
+        pause: Duration,
+        /// Why the last attempt failed.
+        error: &'a MigrationError,
+    },
     /// A step is done. In a batch it is committed later, with all the others.
     Finished {
         /// The step.
@@ -85,7 +111,7 @@ pub enum Event<'a> {
 }
 
 /// A function that receives the events of a run.
-pub(crate) type Observer = Box<dyn Fn(&Event<'_>) + Send + Sync>;
+pub(crate) type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 
 impl CopyObserver for Observer {
     fn copied(&self, done: u64, of: u64) {

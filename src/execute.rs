@@ -26,12 +26,15 @@ use crate::step::{Atomicity, ForeignKeys, Step};
 
 pub(crate) use self::stop::Stop;
 use self::table_state::TableState;
+pub(crate) use self::waits::Waits;
+pub(crate) use self::watcher::{Connect, Watcher};
 use self::work::{Group, Work};
 use crate::stored_limits::StoredLimits;
 
 mod amend;
 mod atomic;
 mod judge;
+mod limited;
 mod non_transactional;
 mod notify;
 mod reconcile;
@@ -39,6 +42,9 @@ mod record;
 mod step;
 mod stop;
 mod table_state;
+mod tries;
+mod waits;
+mod watcher;
 mod work;
 
 /// Everything that is needed to carry out a plan.
@@ -52,6 +58,9 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) policy: &'r Policy,
     pub(crate) observer: Option<&'r Observer>,
     pub(crate) patience: Duration,
+    pub(crate) waits: &'r Waits,
+    /// Looks for who is in the way of a step, if there is another connection for it.
+    pub(crate) watcher: Option<Watcher<B>>,
     /// The lock that the run holds.
     pub(crate) lock: &'r Lock,
     /// Returns whether no further step should begin.

@@ -42,6 +42,8 @@ pub(crate) struct Details {
     pub(crate) is_cancel: bool,
     /// Whether the statement could run in a transaction if what was done before it were committed.
     pub(crate) needs_commit: bool,
+    /// Whether its transaction is rolled back and could be tried again.
+    pub(crate) is_retryable: bool,
     /// What the engine was doing with its own tables, if a statement of its own failed and not one of a script.
     pub(crate) doing: Option<&'static str>,
 }
@@ -91,6 +93,7 @@ impl Fault {
             is_unrecorded: false,
             is_cancel: false,
             needs_commit: false,
+            is_retryable: false,
             doing: None,
         };
         Self { details: Box::new(details) }
@@ -148,6 +151,13 @@ impl Fault {
     /// Records that the commit failed, and that it is not known whether it was done: the connection was lost, or the disk failed.
     pub fn in_doubt(mut self) -> Self {
         self.details.is_in_doubt = true;
+        self
+    }
+
+    /// Records that the transaction may succeed if it is rolled back and done again: it waited too long for a lock, or was chosen to end a
+    /// deadlock. The engine then tries it again; see [`MigrationRunner::lock_retries`](crate::MigrationRunner::lock_retries).
+    pub fn retryable(mut self) -> Self {
+        self.details.is_retryable = true;
         self
     }
 

@@ -19,7 +19,8 @@ type Failing<B> =
 ///
 /// If the transaction of a step is rolled back and repeated because the step is committed together with a later one
 /// ([`Report::together`](crate::Report::together)), its hooks are called again. So a hook should do nothing outside the database
-/// that must not be repeated.
+/// that must not be repeated. A step with hooks before or after it is not tried again because of the lock of another session
+/// ([`lock_retries`](crate::MigrationRunner::lock_retries)).
 ///
 /// # A veto
 ///

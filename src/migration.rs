@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(feature = "sqlite")]
 use crate::backend::Sqlite;
@@ -163,6 +164,13 @@ impl<B: Backend> Migration<B> {
     /// Sets how foreign keys are enforced. The default is [`ForeignKeys::Checked`], the safe choice.
     pub fn foreign_keys(mut self, foreign_keys: ForeignKeys) -> Self {
         self.meta.foreign_keys = foreign_keys;
+        self
+    }
+
+    /// Limits how long each of its statements waits for a lock that another session holds, instead of
+    /// [`MigrationRunner::statement_lock_timeout`](crate::MigrationRunner::statement_lock_timeout).
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.meta.lock_timeout = Some(timeout);
         self
     }
 

@@ -12,7 +12,7 @@ use crate::dialect::TableName;
 use crate::discovery::MigrationSource;
 use crate::error::{Failure, Result};
 use crate::event::{Event, Observer};
-use crate::execute::Stopped;
+use crate::execute::{Connect, Stopped, Waits};
 use crate::fault::BoxError;
 use crate::history::{Head, History, HistoryDigest, Record};
 use crate::hooks::Hooks;
@@ -55,6 +55,7 @@ mod tracking_table;
 #[cfg(feature = "validation")]
 mod validate;
 mod verdict;
+mod waits;
 
 use crate::stored_limits::StoredLimits;
 use keeper::Keeper;
@@ -139,6 +140,9 @@ pub struct MigrationRunner<
     mode: TransactionMode,
     lock: Lock,
     lock_timeout: Duration,
+    waits: Waits,
+    /// Opens another connection, on which is looked who is in the way of a step.
+    connect: Option<Arc<Connect<B>>>,
     stored_limits: StoredLimits,
     hooks: Hooks<B>,
     session_sql: Vec<String>,
@@ -214,6 +218,8 @@ impl<B: Backend> MigrationRunner<B> {
             mode: TransactionMode::default(),
             lock: Lock::default(),
             lock_timeout: Duration::from_secs(60),
+            waits: Waits::default(),
+            connect: None,
             stored_limits: StoredLimits::default(),
             hooks: Hooks::for_backend(),
             session_sql: Vec::new(),
@@ -414,7 +420,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
-        self.observer = Some(Box::new(observer));
+        self.observer = Some(Arc::new(observer));
         self
     }
 }
@@ -431,6 +437,7 @@ impl<B: Backend> fmt::Debug for MigrationRunner<B> {
             .field("mode", &self.mode)
             .field("lock", &self.lock)
             .field("lock_timeout", &self.lock_timeout)
+            .field("waits", &self.waits)
             .field("snapshot", &self.snapshot_settings)
             .field("hooks", &self.hooks)
             .finish_non_exhaustive()

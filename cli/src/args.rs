@@ -81,6 +81,13 @@ pub(crate) struct Global {
     /// How long to wait for the lock while another run holds it [default: 60]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub(crate) lock_timeout: Option<f64>,
+    /// How many seconds a statement of a migration waits for a lock of another session [default: as many as the server lets it]
+    // A longer name of the value would move all explanations below their options.
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) statement_lock_timeout: Option<f64>,
+    /// How often a transaction is tried again that another session was in the way of [default: 3]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) lock_retries: Option<u32>,
     /// Wait until the database server is up [default without a number: 60]
     #[arg(long, global = true, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "60")]
     pub(crate) wait: Option<f64>,
@@ -497,6 +504,8 @@ impl Global {
             schema: None,
             env: None,
             lock_timeout: None,
+            statement_lock_timeout: None,
+            lock_retries: None,
             wait: None,
             no_env_file: false,
             verdicts: VerdictFlags::default(),

@@ -69,12 +69,11 @@ impl<B: Database> Work<'_, B> {
     fn open(&self, access: Access) -> Result<B::Session> {
         let address = self.context.settings.address()?;
         self.context.output.detail(&format!("database: {address}"));
-        let patience = self
-            .context
-            .settings
-            .lock_timeout
-            .as_ref()
-            .map_or(Duration::from_secs(60), |setting| setting.value);
+        let settings = self.context.settings;
+        let patience =
+            settings.lock_timeout.as_ref().map_or(Duration::from_secs(60), |setting| setting.value);
+        let limit = settings.statement_lock_timeout.as_ref().map(|setting| setting.value);
+        let patience = limit.map_or(patience, |limit| patience.min(limit));
         for remark in &self.context.settings.remarks {
             self.output().note(remark);
         }

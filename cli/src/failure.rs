@@ -20,6 +20,8 @@ pub(crate) struct Failure {
     message: String,
     /// What the server or the system said, if it says that the server is not up.
     not_up: Option<String>,
+    /// The keys beside `error` in the JSON.
+    beside: Option<Box<Map<String, Value>>>,
     /// The error of the engine, if the failure comes from the engine.
     pub(crate) error: Option<Box<MigrationError>>,
 }
@@ -34,7 +36,7 @@ impl Failure {
 
         let message = message.into();
         let message = if message.len() > LONGEST { Printable(&message).abridged_lines() } else { message };
-        Self { exit, kind, lead: "", message, not_up: None, error: None }
+        Self { exit, kind, lead: "", message, not_up: None, beside: None, error: None }
     }
 
     /// The command line or the configuration cannot be understood.
@@ -65,6 +67,16 @@ impl Failure {
     /// The same failure, with a hint.
     pub(crate) fn hinting(self, hint: &str) -> Self {
         Self { message: format!("{}; {hint}", self.message), ..self }
+    }
+
+    /// The same failure, with keys beside `error` in the JSON.
+    pub(crate) fn with(self, beside: Map<String, Value>) -> Self {
+        Self { beside: (!beside.is_empty()).then(|| Box::new(beside)), ..self }
+    }
+
+    /// The keys beside `error` in the JSON.
+    pub(crate) fn beside(&self) -> impl Iterator<Item = (String, Value)> {
+        self.beside.as_deref().cloned().unwrap_or_default().into_iter()
     }
 
     pub(crate) fn exiting(self, exit: Exit) -> Self {

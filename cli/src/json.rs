@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 use switchy_schema::{
-    Account, Adoption, Applied, Atomicity, Baselined, Doubt, Effect, EffectKind, Evidence, Fate, Location,
-    LogEntry, MigrationId, Notice, Objection, Plan, PlannedSnapshot, Printable, Problem, Proof, Report,
-    SchemaObject, Severity, Step, TableChange, Together,
+    Account, Adoption, Applied, Atomicity, Baselined, Doubt, Effect, EffectKind, Event, Evidence, Fate,
+    Location, LogEntry, MigrationId, Notice, Objection, Plan, PlannedSnapshot, Printable, Problem, Proof,
+    Report, SchemaObject, Severity, Step, TableChange, Together,
 };
 
 use crate::remedy::in_shell;
@@ -190,6 +190,26 @@ fn applied(step: &Applied) -> Value {
         "account": account(&step.account),
         "notices": step.notices.iter().map(notice).collect::<Vec<_>>(),
     })
+}
+
+/// What a step waited for, if an event is about that.
+pub(crate) fn wait(event: &Event<'_>) -> Option<Value> {
+    match event {
+        Event::Retrying { step, attempt, of, error, .. } => Some(json!({
+            "kind": "retry",
+            "id": step.id.as_str(),
+            "attempt": attempt,
+            "of": of,
+            "reason": error.reason().as_deref().map(abridged),
+        })),
+        Event::Blocked { step, lock, holder } => Some(json!({
+            "kind": "blocked",
+            "id": step.id.as_str(),
+            "lock": lock,
+            "holder": abridged(holder),
+        })),
+        _ => None,
+    }
 }
 
 /// What the server said about a statement.

@@ -159,6 +159,12 @@ fn prepared<B: Database>(
     if let Some(timeout) = &settings.lock_timeout {
         runner = runner.lock_timeout(timeout.value);
     }
+    if let Some(timeout) = &settings.statement_lock_timeout {
+        runner = runner.statement_lock_timeout(timeout.value);
+    }
+    if let Some(retries) = &settings.lock_retries {
+        runner = runner.lock_retries(retries.value);
+    }
     runner = settings.verdicts.apply(runner);
     for sql in settings.session_sql.iter().flat_map(|setting| &setting.value) {
         runner = runner.session_sql(sql.as_str());

@@ -54,6 +54,12 @@ impl Outcome {
     pub(crate) fn exiting(self, exit: Exit) -> Self {
         Self { exit, ..self }
     }
+
+    /// Adds keys to the result for programs.
+    pub(crate) fn with(mut self, keys: Map<String, Value>) -> Self {
+        self.json.extend(keys);
+        self
+    }
 }
 
 /// Prints results, messages and errors.
@@ -133,6 +139,7 @@ impl Output {
         let done = report.filter(|report| !report.applied.is_empty() || report.snapshot.is_some());
         if self.is_json {
             let mut json = done.map(json::report).unwrap_or_default();
+            json.extend(failure.beside());
             json.insert("error".into(), Value::Object(failure.to_json()));
             self.object(failure.exit, json);
             return failure.exit;

@@ -71,6 +71,21 @@ impl Progress {
                     _ => self.output.detail(&said),
                 }
             }),
+            Event::Blocked { step, lock, holder } => {
+                let holder =
+                    if holder.is_empty() { "a session that the server does not name" } else { holder };
+                let said = format!("{} is waiting for {lock}, held by {holder}", step.id);
+                self.above_bar(|| self.output.say(&text::printable(&said)));
+            }
+            Event::Retrying { step, attempt, of, pause, error } => {
+                let why = error.reason().unwrap_or_default();
+                let pause = pause.as_secs_f64();
+                let said = format!(
+                    "another session was in the way of `{}` ({why}); trying again in {pause:.1} s, {attempt}/{of}",
+                    step.id
+                );
+                self.above_bar(|| self.output.say(&text::printable(&said)));
+            }
             Event::Finished { .. } => self.bar.iter().for_each(|bar| bar.inc(1)),
             _ => {}
         }

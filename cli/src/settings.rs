@@ -63,6 +63,10 @@ pub(crate) struct Settings {
     pub(crate) schema: Option<Setting<String>>,
     pub(crate) environment: Option<Setting<String>>,
     pub(crate) lock_timeout: Option<Setting<Duration>>,
+    /// How long a statement of a migration waits for a lock.
+    pub(crate) statement_lock_timeout: Option<Setting<Duration>>,
+    /// How often a transaction is tried again that another session was in the way of.
+    pub(crate) lock_retries: Option<Setting<u32>>,
     /// How long to wait until the database is up.
     pub(crate) wait: Option<Setting<Duration>>,
     /// The file that has the schema after each run.
@@ -89,6 +93,8 @@ struct File {
     schema: Option<String>,
     env: Option<String>,
     lock_timeout: Option<f64>,
+    statement_lock_timeout: Option<f64>,
+    lock_retries: Option<u32>,
     wait: Option<f64>,
     schema_file: Option<PathBuf>,
     drift_ignore: Option<OneOrMore>,
@@ -178,6 +184,16 @@ impl Settings {
             global.lock_timeout.map(|value| Setting { value, source: Source::Flag("lock-timeout") });
         let seconds = seconds.or_else(|| file.lock_timeout.map(|value| Setting { value, source: of_file() }));
         let lock_timeout = seconds.map(|seconds| duration(seconds, "a lock")).transpose()?;
+        let seconds = global
+            .statement_lock_timeout
+            .map(|value| Setting { value, source: Source::Flag("statement-lock-timeout") });
+        let seconds =
+            seconds.or_else(|| file.statement_lock_timeout.map(|value| Setting { value, source: of_file() }));
+        let statement_lock_timeout = seconds.map(|seconds| duration(seconds, "a lock")).transpose()?;
+        let lock_retries =
+            global.lock_retries.map(|value| Setting { value, source: Source::Flag("lock-retries") });
+        let lock_retries =
+            lock_retries.or_else(|| file.lock_retries.map(|value| Setting { value, source: of_file() }));
         let seconds = global.wait.map(|value| Setting { value, source: Source::Flag("wait") });
         let seconds = seconds.or_else(|| file.wait.map(|value| Setting { value, source: of_file() }));
         let wait = seconds.map(|seconds| duration(seconds, "a database")).transpose()?;
@@ -199,6 +215,8 @@ impl Settings {
             schema,
             environment,
             lock_timeout,
+            statement_lock_timeout,
+            lock_retries,
             wait,
             schema_file,
             drift_ignore,

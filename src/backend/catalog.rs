@@ -83,7 +83,7 @@ pub trait Catalog: Driver {
     }
 
     /// What a script does that rolling back its transaction does not undo, worded to follow the id of its migration. A
-    /// [`rehearsal`](Self::rehearsal) on the database itself does not run such a script.
+    /// [`rehearsal`](Self::rehearsal) on the database itself does not run such a script, and a transaction with such a script is not tried again.
     fn outlasts_rollback(_script: &str) -> Option<String> {
         None
     }

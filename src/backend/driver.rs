@@ -115,6 +115,21 @@ pub trait Driver: Sized + 'static {
         closed::<Self, R, E>(conn, body)
     }
 
+    /// Runs `body`, which is a step or a part of one, and lets none of its statements wait longer than `limit` for a lock that another
+    /// session holds; then the statement fails with [`FaultKind::Busy`]. The limit of the session from before counts again after `body`, also
+    /// if it fails or unwinds. In a transaction that `body` has made useless, it is the rollback that sets the limit back. A script that
+    /// sets a limit of its own has that one.
+    ///
+    /// By default it only runs `body`: for a database in which only the beginning and the end of a transaction wait for others, which
+    /// [`Scope::patience`] limits.
+    fn limiting_lock_waits<R, E: From<Fault>>(
+        conn: &mut Self::Conn<'_>,
+        _limit: Duration,
+        body: impl FnOnce(&mut Self::Conn<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        body(conn)
+    }
+
     /// Whether a script runs in a transaction that is begun before it, judged by its text. It does not if one of its statements commits
     /// what was done before, as statements that change a schema do on MySQL, or if none of its statements can run in a transaction.
     fn transaction_fit(_script: &str) -> TransactionFit {

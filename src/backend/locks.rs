@@ -71,6 +71,36 @@ pub trait Locks: Driver {
     ) -> Result<(), Fault> {
         Self::lock_table(conn, table, patience)
     }
+
+    /// The session of the connection, for [`blocker`](Self::blocker); `None` if no statement of it can wait for another session, or if the
+    /// database does not tell.
+    fn session(_conn: &mut Self::Conn<'_>) -> Result<Option<String>, Fault> {
+        Ok(None)
+    }
+
+    /// Who is in the way of a session, which is that of another connection; `None` if it does not wait for a lock.
+    fn blocker(_conn: &mut Self::Conn<'_>, _session: &str) -> Result<Option<Blocker>, Fault> {
+        Ok(None)
+    }
+}
+
+/// Who is in the way of a session that waits for a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Blocker {
+    /// What it waits for: "a lock on `accounts`".
+    pub lock: String,
+    /// The session that holds the lock, as the database names it; empty if that is not known.
+    pub session: String,
+    /// The same session for a person: where it comes from, what it does, and the statement that ends it. Empty if that is not known.
+    pub holder: String,
+}
+
+impl Blocker {
+    /// A session that holds this lock.
+    pub fn new(lock: impl Into<String>, session: impl Into<String>, holder: impl Into<String>) -> Self {
+        Self { lock: lock.into(), session: session.into(), holder: holder.into() }
+    }
 }
 
 /// The result of trying to acquire a lock.

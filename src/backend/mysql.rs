@@ -3,12 +3,14 @@
 use super::Schemas;
 use crate::dialect::TableName;
 
+mod blocker;
 mod catalog;
 mod client;
 mod dangling;
 mod driver;
 mod exchange;
 mod foreign;
+mod holder;
 mod inventory;
 mod locks;
 mod log;

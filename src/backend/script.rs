@@ -42,6 +42,9 @@ pub struct Script<'a> {
     pub foreign_keys: ForeignKeys,
     /// How long to retry a statement that finds the database busy.
     pub patience: Duration,
+    /// How long a statement may wait for a lock of another session, if the step limits it. A backend that overrides
+    /// [`Driver::limiting_lock_waits`](super::Driver::limiting_lock_waits) has already set it.
+    pub lock_timeout: Option<Duration>,
     /// Whether its author declared that its deletions may also delete rows of other tables (`allow = ["cascade"]`).
     pub cascade: Cascade,
     /// Whether it may take rows that it does not name: its author declared it (`allow = ["destructive"]`), or the policy does not refuse

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use crate::checksum::Checksum;
 use crate::dialect::Dialect;
@@ -22,7 +23,7 @@ pub struct CompiledMigrations(pub(super) &'static Set);
 /// The version of the format that a build script writes. It changes with any change of that format, of the order of
 /// ids, of checksums, or of the digest.
 #[doc(hidden)]
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// A set as the build script writes it.
 #[doc(hidden)]
@@ -60,6 +61,8 @@ pub struct Compiled {
     pub environments: &'static [&'static str],
     pub atomicity: Atomicity,
     pub foreign_keys: ForeignKeys,
+    /// [`Meta::lock_timeout`], as seconds and nanoseconds.
+    pub lock_timeout: Option<(u64, u32)>,
     pub cascade: Cascade,
     pub data_loss: DataLoss,
     /// [`Meta::rebuild_loss`]
@@ -138,6 +141,7 @@ impl Compiled {
             environments: texts(self.environments),
             atomicity: self.atomicity,
             foreign_keys: self.foreign_keys,
+            lock_timeout: self.lock_timeout.map(|(seconds, nanos)| Duration::new(seconds, nanos)),
             cascade: self.cascade,
             data_loss: self.data_loss,
             rebuild_loss: self.rebuild_loss,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -26,6 +27,7 @@ struct Metadata {
     run_in_transaction: Option<bool>,
     // An enumeration would also accept a table with the word as its key, and the error for a number would ask for one.
     foreign_keys: Option<Spanned<String>>,
+    lock_timeout: Option<Spanned<Seconds>>,
     #[serde(default)]
     environments: Vec<String>,
     #[serde(default)]
@@ -34,6 +36,13 @@ struct Metadata {
     accepted: Vec<Spanned<String>>,
     #[serde(default)]
     allow: Vec<Spanned<String>>,
+}
+
+/// A time.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a number of seconds")]
+enum Seconds {
+    Number(f64),
 }
 
 /// Adds the content of a metadata file to the metadata of its migration.
@@ -57,6 +66,13 @@ pub(super) fn apply(own: Dialect, origin: &str, text: &str, meta: &mut Meta) -> 
             "off" => ForeignKeys::Unchecked,
             _ => return Err(unknown(word, "`checked`, `on`, `off`")),
         };
+    }
+    if let Some(seconds) = &file.lock_timeout {
+        let Seconds::Number(number) = *seconds.as_ref();
+        let timeout = Duration::try_from_secs_f64(number).map_err(|_| {
+            wrong(format!("no lock can be waited for {number} seconds"), Some(seconds.span()))
+        })?;
+        meta.lock_timeout = Some(timeout);
     }
     for name in file.databases {
         let found = dialect(own, name.as_ref());

@@ -3,6 +3,7 @@
 use super::MigrationError;
 use super::failure::Failure;
 use super::step::{Remains, StepFailure};
+use crate::fault::FaultKind;
 use crate::id::MigrationId;
 use crate::notice::Notice;
 use crate::remedy::Remedy;
@@ -38,6 +39,25 @@ impl MigrationError {
     pub(crate) fn with_notices(mut self, notices: Vec<Notice>) -> Self {
         if let Failure::Step(step) = &mut self.0.failure {
             step.notices = notices;
+        }
+        self
+    }
+
+    /// With what the step waited for, and who held that, if it failed because of another session.
+    pub(crate) fn of_wait(mut self, lock: &str, holder: &str) -> Self {
+        let Failure::Step(StepFailure { fault, .. }) = &mut self.0.failure else { return self };
+        if fault.kind() == FaultKind::Busy {
+            let held = if holder.is_empty() { String::new() } else { format!(", held by {holder}") };
+            let message = format!("{}; it waited for {lock}{held}", fault.details.message);
+            fault.details.message = message.into();
+        }
+        self
+    }
+
+    /// With the number of attempts.
+    pub(crate) fn after_tries(mut self, tries: u32) -> Self {
+        if let Failure::Step(step) = &mut self.0.failure {
+            step.tries = tries;
         }
         self
     }

@@ -26,6 +26,8 @@ pub(crate) struct StepFailure {
     pub(crate) problems: Vec<Problem>,
     /// What the server said about the statements before the one that failed.
     pub(crate) notices: Vec<Notice>,
+    /// How often it was tried.
+    pub(crate) tries: u32,
 }
 
 impl StepFailure {
@@ -51,6 +53,9 @@ impl StepFailure {
             }
             (remains, _) => remains.to_string(),
         };
+        if self.tries > 1 {
+            let _ = write!(outcome, ", it was tried {} times", self.tries);
+        }
         if let Some(first) = self.undone_before.first() {
             let steps = if self.undone_before.len() == 1 { "is" } else { "and those after it are" };
             let _ = write!(outcome, ", `{first}` {steps} one transaction with it and undone too");

@@ -3,12 +3,14 @@
 use super::Executor;
 use super::stop::Stop;
 use super::table_state::TableState;
-use super::work::Group;
+use super::tries::{Begun, Tries};
+use super::work::{Group, Work};
 use crate::account::Account;
 use crate::backend::{Backend, RehearsalPlace, Scope, interruptible, patiently};
 use crate::cancel;
 use crate::dangling::{Broken, Dangling};
 use crate::direction::Direction;
+use crate::error::MigrationError;
 use crate::fault::Fault;
 use crate::plan::TransactionMode;
 use crate::problem::{Problem, ProblemKind, Verdict};
@@ -20,9 +22,27 @@ use crate::touched::Touched;
 struct Attempt<'l> {
     state: TableState<'l>,
     done: Vec<Applied>,
+    /// How many steps have begun.
+    begun: usize,
     together: Option<Together>,
     /// What the policy reports about the steps.
     notes: Vec<Problem>,
+}
+
+impl Attempt<'_> {
+    /// The step that began last, or the first one.
+    fn last_of<'w, 'p, 'r, B: Backend>(&self, group: &Group<'w, 'p, 'r, B>) -> &'w Work<'p, 'r, B> {
+        &group.works[self.begun.saturating_sub(1)]
+    }
+
+    /// The steps that have begun.
+    fn so_far<'w, 'p, 'r, B: Backend>(
+        &self,
+        group: &Group<'w, 'p, 'r, B>,
+        tries: &'w Tries,
+    ) -> Begun<'w, 'p, 'r, B> {
+        Begun { tries, works: &group.works[..self.begun] }
+    }
 }
 
 /// Why an attempt ended.
@@ -31,6 +51,8 @@ enum AttemptError {
     /// Something refers to what is missing, after this was touched. The steps are repeated after a full check, which shows whether it did
     /// before, and which later steps can be compared with.
     RepeatAfterCheck(Touched),
+    /// Another session was in the way of a step. The steps are repeated after a pause.
+    RepeatLater(MigrationError),
     /// A script wrote to the tracking table. The steps are repeated, and all records are compared.
     RepeatWatched,
     /// The steps of a rehearsal are done, and are not kept.
@@ -41,6 +63,7 @@ impl From<Stop> for AttemptError {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Unwatched => Self::RepeatWatched,
+            Stop::Blocked(error) => Self::RepeatLater(error),
             stop => Self::Stop(stop),
         }
     }
@@ -63,18 +86,22 @@ impl<B: Backend> Executor<'_, B> {
         report: &mut Report,
     ) -> Result<usize, Stop> {
         let (Some(opening), Some(last)) = (group.works.first(), group.works.last()) else { return Ok(0) };
-        let scope =
-            Scope { is_script: group.only_scripts, ..Scope::new(opening.meta.foreign_keys, self.patience) };
+        let scope = Scope {
+            is_script: group.only_scripts,
+            ..Scope::new(opening.meta.foreign_keys, self.patience_of(opening))
+        };
         self.prepare_log(conn, group.works.iter().any(|work| work.step.direction == Direction::Down))?;
+        let tries = self.tries();
         let mut to_compare = B::LOOKS_BEFORE.then(|| self.may_touch_first(group));
         loop {
-            let mut attempt = Attempt { state: *state, done: Vec::new(), together: None, notes: Vec::new() };
+            let mut attempt =
+                Attempt { state: *state, done: Vec::new(), begun: 0, together: None, notes: Vec::new() };
             let outcome = B::transaction(conn, &scope, |conn| {
                 let keys = opening.meta.foreign_keys;
                 let before =
                     to_compare.as_ref().map(|touched| self.dangling(conn, touched, keys)).transpose()?;
                 let before = before.as_ref().zip(to_compare.as_ref());
-                self.attempt(conn, group, before, &mut attempt)?;
+                self.attempt(conn, group, before, &tries, &mut attempt)?;
                 match self.measures(RehearsalPlace::Transaction) {
                     Some(_) => Err(AttemptError::Rehearsed),
                     None => Ok(()),
@@ -100,9 +127,24 @@ impl<B: Backend> Executor<'_, B> {
                     self.is_watched.set(Some(true));
                     continue;
                 }
+                Err(AttemptError::RepeatLater(error)) => {
+                    group.note_reported(attempt.done.len());
+                    self.wait_to_try_again(&tries, attempt.last_of(group), &error)?;
+                    continue;
+                }
+                // A statement of the engine, or the commit.
+                Err(AttemptError::Stop(Stop::Fault(fault)))
+                    if self.may_try_again(&attempt.so_far(group, &tries), &fault)
+                        && !self.has_lost_to_other(conn, &fault) =>
+                {
+                    group.note_reported(attempt.done.len());
+                    let work = attempt.last_of(group);
+                    self.wait_to_try_again(&tries, work, &work.failed(fault, Atomicity::Transaction))?;
+                    continue;
+                }
                 Err(AttemptError::Stop(stop)) => stop,
             };
-            return Err(match (stop, group.mode) {
+            let stop = match (stop, group.mode) {
                 (Stop::Fault(fault), _) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
                 // `BEGIN`, `COMMIT` or the check failed: a transaction of several steps ends with the last step.
                 (Stop::Fault(fault), TransactionMode::Batch) if fault.details.doing.is_none() => {
@@ -117,6 +159,10 @@ impl<B: Backend> Executor<'_, B> {
                     Stop::Failed(error.in_batch())
                 }
                 (stop, _) => self.as_failure(conn, opening, stop, Atomicity::Transaction),
+            };
+            return Err(match stop {
+                Stop::Failed(error) => Stop::Failed(error.after_tries(tries.made())),
+                stop => stop,
             });
         }
     }
@@ -126,6 +172,7 @@ impl<B: Backend> Executor<'_, B> {
         conn: &mut B::Conn<'_>,
         group: &Group<'_, '_, '_, B>,
         before: Option<(&Dangling, &Touched)>,
+        tries: &Tries,
         attempt: &mut Attempt<'_>,
     ) -> Result<(), AttemptError> {
         self.reconcile(conn, &mut attempt.state)?;
@@ -133,9 +180,10 @@ impl<B: Backend> Executor<'_, B> {
         let (mut broken, mut account) = (Broken::default(), Account::default());
         for (place, work) in group.works.iter().enumerate() {
             self.check_stopped().map_err(Stop::from)?;
-            let head = attempt.state.head;
+            attempt.begun = place + 1;
+            let (head, begun) = (attempt.state.head, attempt.so_far(group, tries));
             let (applied, execution) =
-                self.within(conn, work, Atomicity::Transaction, head, &mut |_, _| Ok(()))?;
+                self.within(conn, work, Atomicity::Transaction, head, Some(&begun), &mut |_, _| Ok(()))?;
             // A batch is several complete steps; otherwise, these steps belong together.
             if group.mode == TransactionMode::Batch {
                 account = Account::default();

@@ -38,13 +38,15 @@ impl<B: Backend> Executor<'_, B> {
             witness.rest();
         }
 
-        let scope =
-            Scope { is_script: self.is_script(work), ..Scope::new(work.meta.foreign_keys, self.patience) };
+        let scope = Scope {
+            is_script: self.is_script(work),
+            ..Scope::new(work.meta.foreign_keys, self.patience_of(work))
+        };
         let has_begun = Cell::new(false);
         let (mut progress, mut notes) = (LastProgress::at(begun), Vec::new());
         let head = state.head;
         let unread = work.action.text().map(B::unread).unwrap_or_default();
-        let outcome = B::outside_transaction(conn, &scope, |conn| {
+        let work_through = |conn: &mut B::Conn<'_>| {
             // Nothing can be rolled back to see what existed before, so the check comes first.
             let keys = work.meta.foreign_keys;
             let may_touch = self.may_touch(work);
@@ -52,7 +54,7 @@ impl<B: Backend> Executor<'_, B> {
                 (!may_touch.is_nothing()).then(|| self.dangling(conn, &may_touch, keys)).transpose()?;
             has_begun.set(work.action.text().is_none());
             let (applied, execution) =
-                self.within(conn, work, Atomicity::NonTransactional, head, &mut |conn, reached| {
+                self.within(conn, work, Atomicity::NonTransactional, head, None, &mut |conn, reached| {
                     has_begun.set(true);
                     let next = progress.now.reaching(reached);
                     let (first, end) = (progress.now.statement.unwrap_or(0), next.statement.unwrap_or(0));
@@ -89,6 +91,9 @@ impl<B: Backend> Executor<'_, B> {
                 }
                 Ok(applied)
             })
+        };
+        let outcome = self.limited(conn, work, Atomicity::NonTransactional, |conn| {
+            B::outside_transaction(conn, &scope, work_through)
         });
         let atomicity = if has_begun.get() { Atomicity::NonTransactional } else { Atomicity::Transaction };
         let outcome = outcome.map_err(|stop| self.as_failure(conn, work, stop, atomicity));
@@ -166,7 +171,8 @@ impl<B: Backend> Executor<'_, B> {
                 None => {}
             }
         }
-        B::transaction(conn, &self.record_scope(), |conn| {
+        let scope = Scope { patience: self.patience_of(work), ..self.record_scope() };
+        B::transaction(conn, &scope, |conn| {
             let mut state = state;
             self.reconcile(conn, &mut state)?;
             let written = self.replace(conn, work, work.before.as_ref(), Some(dirty), &mut state);

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::Executor;
 use super::stop::Stop;
+use super::tries::Begun;
 use super::work::Work;
 use crate::account::{Execution, StepFinding};
-use crate::backend::{Backend, Listener, Progress, Script, TableForm, TrackingTable};
+use crate::backend::{Backend, Blocker, Listener, Progress, Script, TableForm, TrackingTable};
 use crate::cancel;
 use crate::effect::Trust;
 use crate::error::{Failure, HookKind, MigrationError, Remains, StepFailure};
@@ -31,6 +32,7 @@ impl<B: Backend> Executor<'_, B> {
         work: &Work<'_, '_, B>,
         atomicity: Atomicity,
         head: Head,
+        begun: Option<&Begun<'_, '_, '_, B>>,
         progress: &mut Progress<'_, B>,
     ) -> Result<(Applied, Execution), Stop> {
         (self.announce)(work.step);
@@ -39,7 +41,23 @@ impl<B: Backend> Executor<'_, B> {
             self.notify(&Event::Started { step: work.step, number: work.number, of: work.of });
         }
         let notices = Notices::default();
-        let outcome = self.run(conn, work, atomicity, head, &notices, progress);
+        let mut run = |conn: &mut B::Conn<'_>| self.run(conn, work, atomicity, head, &notices, progress);
+        let (outcome, blocker) = self.watched(conn, work, atomicity, |conn| match atomicity {
+            Atomicity::Transaction => {
+                self.limited(conn, work, atomicity, |conn| run(conn).map_err(Stop::from))
+            }
+            // The whole step is.
+            Atomicity::NonTransactional => run(conn).map_err(Stop::from),
+        });
+        let outcome = match outcome {
+            Ok(done) => Ok(done),
+            Err(Stop::Failed(error)) => Err(match blocker {
+                Some(Blocker { lock, holder, .. }) => error.of_wait(&lock, &holder),
+                None => error,
+            }),
+            Err(Stop::Fault(fault)) => Err(work.failed(fault, atomicity)),
+            Err(stop) => return Err(stop),
+        };
         let mut notices = notices.take();
         for notice in &mut notices {
             let at = |offset| work.meta.located(work.step.direction, work.action.text(), Some(offset));
@@ -73,11 +91,20 @@ impl<B: Backend> Executor<'_, B> {
                     {
                         return Err(Stop::Moved);
                     }
+                    Failure::Step(StepFailure { fault, .. })
+                        if begun.is_some_and(|begun| self.may_try_again(begun, fault)) =>
+                    {
+                        return Err(Stop::Blocked(error.with_notices(notices)));
+                    }
                     _ => {}
                 }
                 // If the connection is lost, the first error has the reason.
                 let was_open = B::in_transaction(conn).unwrap_or(false);
-                let error = self.failed(conn, work, error.with_notices(notices));
+                let error = self.failed(
+                    conn,
+                    work,
+                    error.with_notices(notices).after_tries(begun.map_or(1, |begun| begun.tries.made())),
+                );
                 let is_lost = atomicity == Atomicity::Transaction
                     && was_open
                     && !B::in_transaction(conn).unwrap_or(true);
@@ -97,7 +124,8 @@ impl<B: Backend> Executor<'_, B> {
     ) -> Result<(Duration, Execution), MigrationError> {
         let fault = |fault| work.failed(fault, atomicity);
         let is_watched = self.watches(conn, work, atomicity).map_err(fault)?;
-        if let Some(session) = self.session.as_ref().filter(|_| !self.is_script(work)) {
+        let keeps_session = self.is_script(work) && self.lock_timeout(work).is_none();
+        if let Some(session) = self.session.as_ref().filter(|_| !keeps_session) {
             session.forget();
         }
         let others =
@@ -117,11 +145,12 @@ impl<B: Backend> Executor<'_, B> {
                     atomicity,
                     foreign_keys: work.meta.foreign_keys,
                     patience: self.patience,
+                    lock_timeout: self.lock_timeout(work),
                     cascade: work.meta.cascade,
                     data_loss: self.data_loss(work),
                     trust: if work.step.is_stored { Trust::Database } else { Trust::Program },
                     notices,
-                    session: self.session.as_ref().filter(|_| self.is_script(work)),
+                    session: self.session.as_ref().filter(|_| keeps_session),
                     listener: Listener(listener),
                 };
                 match self.run_stored {

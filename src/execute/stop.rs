@@ -11,6 +11,8 @@ pub(crate) enum Stop {
     Unwatched,
     /// Nothing is to be written after all.
     Declined,
+    /// Another session was in the way of a step, and its transaction can be tried again. Nobody was told of a failure yet.
+    Blocked(MigrationError),
     Failed(MigrationError),
     /// A fault that is not yet assigned to a step.
     Fault(Fault),
@@ -29,7 +31,7 @@ impl Stop {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Moved => true,
-            Self::Unwatched | Self::Declined | Self::Failed(_) => false,
+            Self::Unwatched | Self::Declined | Self::Blocked(_) | Self::Failed(_) => false,
             Self::Fault(fault) => fault.kind() == FaultKind::Busy && !fault.details.is_in_doubt,
         }
     }

@@ -96,6 +96,7 @@ impl<B: Backend> Work<'_, '_, B> {
             undone_before: Vec::new(),
             problems,
             notices: Vec::new(),
+            tries: 1,
         })
         .into()
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
+use std::time::Duration;
 
 use super::misspelled::right_name;
 use crate::checksum::Checksum;
@@ -34,6 +35,8 @@ pub struct Meta {
     pub atomicity: Atomicity,
     /// How foreign keys are enforced while it runs.
     pub foreign_keys: ForeignKeys,
+    /// How long its statements wait for a lock that another session holds; see [`Migration::lock_timeout`](crate::Migration::lock_timeout).
+    pub lock_timeout: Option<Duration>,
     /// Whether foreign key actions may change rows of other tables.
     pub cascade: Cascade,
     /// Whether it declares that it drops or deletes data on purpose.
@@ -83,6 +86,7 @@ impl Meta {
             environments: Vec::new(),
             atomicity: Atomicity::Transaction,
             foreign_keys: ForeignKeys::Checked,
+            lock_timeout: None,
             cascade: Cascade::Refused,
             data_loss: DataLoss::Undeclared,
             rebuild_loss: RebuildLoss::Undeclared,

@@ -13,7 +13,7 @@ use crate::backend::{Backend, Session, TrackingTable};
 use crate::error::{Failure, Result};
 use crate::event::Event;
 use crate::execute::RunStored;
-use crate::execute::{Executor, Stop};
+use crate::execute::{Executor, Stop, Watcher};
 use crate::history::{History, Record};
 use crate::lock::Holding;
 use crate::plan::Plan;
@@ -256,6 +256,8 @@ impl<B: Backend> MigrationRunner<B> {
             hooks: &self.hooks,
             observer: self.observer.as_ref(),
             patience: self.lock_timeout,
+            waits: &self.waits,
+            watcher: self.connect.as_ref().map(|connect| Watcher::new(connect, self.observer.as_ref())),
             policy: &self.policy,
             lock: &self.lock,
             version: None,

@@ -19,8 +19,8 @@ impl<B: Backend> MigrationRunner<B> {
     /// administrator may change. It runs nothing.
     ///
     /// The script first compares the history of the database with that of the plan, and ends at the first error. What only a run does is
-    /// missing: the account of what a step did to rows, the `AUTOINCREMENT` of a table that is rebuilt, the duration, and how far a step outside
-    /// a transaction got. For a plan without steps it is empty.
+    /// missing: the account of what a step did to rows, the `AUTOINCREMENT` of a table that is rebuilt, the duration, how far a step outside
+    /// a transaction got, limits on waits for locks, and further attempts. For a plan without steps it is empty.
     ///
     /// ```
     /// use rusqlite::Connection;

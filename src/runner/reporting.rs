@@ -52,7 +52,7 @@ impl<B: Backend> MigrationRunner<B> {
     pub(super) fn failure(&self, stop: Stop) -> MigrationError {
         match stop {
             Stop::Moved | Stop::Unwatched | Stop::Declined => Failure::Stale(0).into(),
-            Stop::Failed(error) => error,
+            Stop::Blocked(error) | Stop::Failed(error) => error,
             Stop::Fault(fault) => {
                 let doing = fault.details.doing.unwrap_or("write the migrations");
                 self.database(doing, fault)

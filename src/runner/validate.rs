@@ -230,6 +230,7 @@ impl<B: Backend> MigrationRunner<B> {
             undone_before: Vec::new(),
             problems: Vec::new(),
             notices: Vec::new(),
+            tries: 1,
         };
         MigrationError::from(Failure::Step(failure)).failed_in_trial("on a copy of this database's schema")
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use switchy_schema::backend::{
-    Backend, Catalog, ClientPart, Dangling, DataState, Driver, Execution, Fault, ForeignTable, Head,
+    Backend, Blocker, Catalog, ClientPart, Dangling, DataState, Driver, Execution, Fault, ForeignTable, Head,
     Interrupter, LockAttempt, Locks, Prepare, Progress, Records, Refusal, Replayed, Schema, Scope, Script,
     StatementOutcome, TableForm, Touched, TrackingTable, TransactionFit,
 };
@@ -100,6 +100,15 @@ impl<B: Backend> Driver for Faulty<B> {
     ) -> Result<R, E> {
         verb()?;
         B::outside_transaction(conn, scope, body)
+    }
+
+    fn limiting_lock_waits<R, E: From<Fault>>(
+        conn: &mut Self::Conn<'_>,
+        limit: Duration,
+        body: impl FnOnce(&mut Self::Conn<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        verb()?;
+        B::limiting_lock_waits(conn, limit, body)
     }
 
     fn transaction_fit(script: &str) -> TransactionFit {
@@ -244,6 +253,8 @@ impl<B: Backend> Locks for Faulty<B> {
         create_lock_row(table: &TableName) -> LockAttempt;
         lock_row(table: &TableName, patience: Duration) -> ();
         wait_for_writers(table: &TableName, patience: Duration) -> ();
+        session() -> Option<String>;
+        blocker(session: &str) -> Option<Blocker>;
     }
 }
 

@@ -83,6 +83,9 @@ fn in_words(migration: &Migration) -> String {
     if migration.meta().atomicity == Atomicity::NonTransactional {
         words += " ~";
     }
+    if let Some(timeout) = migration.meta().lock_timeout {
+        write!(words, " waits:{timeout:?}").unwrap();
+    }
     if migration.meta().foreign_keys != ForeignKeys::Checked {
         write!(words, " fk:{:?}", migration.meta().foreign_keys).unwrap();
     }
@@ -295,6 +298,8 @@ fn metadata_says_what_there_is_to_say() {
     check_metadata("depends_on_if_present = ['x', 'y']", " <?x,y");
     check_metadata("run_in_transaction = false", " ~");
     check_metadata("run_in_transaction = true", "");
+    check_metadata("lock_timeout = 2", " waits:2s");
+    check_metadata("lock_timeout = 0.5", " waits:500ms");
     check_metadata("foreign_keys = 'on'", " fk:Enforced");
     check_metadata("foreign_keys = 'off'", " fk:Unchecked");
     check_metadata("foreign_keys = 'checked'", "");
@@ -332,7 +337,7 @@ fn malformed_metadata_is_an_error_with_line_and_column() {
         &at(
             "2:1",
             "unknown field `depend_on`, expected one of `description`, `depends_on`, `depends_on_if_present`, \
-             `run_in_transaction`, `foreign_keys`, `environments`, `databases`, `accepted`, `allow`",
+             `run_in_transaction`, `foreign_keys`, `lock_timeout`, `environments`, `databases`, `accepted`, `allow`",
         ),
     );
     check_metadata("depends_on = 'x'", &at("1:14", "invalid type: string \"x\", expected a sequence"));
@@ -366,7 +371,7 @@ fn malformed_metadata_is_an_error_with_line_and_column() {
         &at(
             "1:2",
             "unknown field `more`, expected one of `description`, `depends_on`, `depends_on_if_present`, \
-             `run_in_transaction`, `foreign_keys`, `environments`, `databases`, `accepted`, `allow`",
+             `run_in_transaction`, `foreign_keys`, `lock_timeout`, `environments`, `databases`, `accepted`, `allow`",
         ),
     );
     check_metadata("\u{feff}description = 1", &at("1:15", "invalid type: integer `1`, expected a string"));

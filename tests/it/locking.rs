@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use switchy_schema::test_utils::{TestDatabase, rows};
-use switchy_schema::{BoxError, ErrorKind, Event, Lock, Migration, MigrationError, MigrationRunner};
+use switchy_schema::{
+    BoxError, ErrorKind, Event, FaultKind, Lock, Migration, MigrationError, MigrationRunner,
+};
 
 use crate::execution::{applied, memory, set};
 
@@ -548,4 +550,31 @@ fn whoever_asks_is_told_who_holds_the_lock_and_takes_nothing() {
     assert!(said[0].ends_with("applying `1_slow`"), "{said:?}");
     assert_eq!(impatient().lock_holder(&database.connect()).unwrap(), None);
     assert_eq!(impatient().lock(Lock::Off).lock_holder(&database.connect()).unwrap(), None);
+}
+
+/// SQLite has one lock, so the limit of a migration replaces the hour that the run would wait for it.
+#[test]
+fn a_migration_waits_for_other_writers_no_longer_than_it_may() {
+    for is_outside in [false, true] {
+        let database = TestDatabase::new();
+        let (conn, other) = (database.connect(), database.connect());
+        conn.busy_timeout(Duration::ZERO).unwrap();
+        set([("0_first", "CREATE TABLE t (a)")]).run(&conn).unwrap();
+        let migration = || {
+            let migration = Migration::sql("1_it", "INSERT INTO t VALUES (1)");
+            if is_outside { migration.outside_transaction() } else { migration }
+        };
+        let first = || Migration::sql("0_first", "CREATE TABLE t (a)");
+        let short = Duration::from_millis(10);
+        let of_metadata = MigrationRunner::new([first(), migration().lock_timeout(short)]).unwrap();
+        let of_runner = MigrationRunner::new([first(), migration()]).unwrap().statement_lock_timeout(short);
+        for it in [of_metadata, of_runner] {
+            other.execute_batch("BEGIN IMMEDIATE").unwrap();
+            let error = it.lock_timeout(LONG).run(&conn).unwrap_err();
+            assert_eq!(error.fault(), Some(FaultKind::Busy), "{error}");
+            assert!(!error.to_string().contains("tried"), "{error}");
+            other.execute_batch("ROLLBACK").unwrap();
+            assert_eq!(applied(&conn), ["0_first"]);
+        }
+    }
 }

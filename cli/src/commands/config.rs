@@ -29,6 +29,14 @@ pub(super) fn config(context: &Context<'_>) -> Outcome {
                 .as_ref()
                 .map(|setting| shown(setting, |time| time.as_secs_f64().to_string())),
         ),
+        (
+            "statement-lock-timeout",
+            settings
+                .statement_lock_timeout
+                .as_ref()
+                .map(|setting| shown(setting, |time| time.as_secs_f64().to_string())),
+        ),
+        ("lock-retries", settings.lock_retries.as_ref().map(|setting| shown(setting, ToString::to_string))),
         ("wait", settings.wait.as_ref().map(|setting| shown(setting, |time| time.as_secs_f64().to_string()))),
         (
             "schema-file",
@@ -65,7 +73,7 @@ pub(super) fn config(context: &Context<'_>) -> Outcome {
         "table" => "__switchy_migrations",
         "lock-timeout" => "60",
         "snapshot" => "never",
-        "keep-snapshots" => "3",
+        "lock-retries" | "keep-snapshots" => "3",
         "after-failure" => "keep",
         "policy" => "default",
         _ => "",

@@ -109,13 +109,13 @@ fn finished<B: Database>(
     let result = run(work, session);
     watch.end();
     match result {
-        Ok(report) if report.is_up_to_date() => Ok(outcome(work.context.output, &report)),
+        Ok(report) if report.is_up_to_date() => Ok(outcome(work.context.output, &report).with(watch.waits())),
         Ok(report) => {
             if let Some(redone) = redone {
                 work.output().say(&redone.text());
             }
             let written = schema::keep(work, session);
-            Ok(schema::told(outcome(work.context.output, &report), written))
+            Ok(schema::told(outcome(work.context.output, &report).with(watch.waits()), written))
         }
         Err(error) => {
             if !error.report().applied.is_empty()

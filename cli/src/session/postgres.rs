@@ -38,7 +38,8 @@ impl Database for Postgres {
         };
         let (mut config, tls) = config::of(server)?;
         config.notice_callback(Postgres::notice);
-        let client = config.connect(tls.clone()).map_err(|error| unreachable(address, server, &error))?;
+        let mut client = config.connect(tls.clone()).map_err(|error| unreachable(address, server, &error))?;
+        watch_the_client(&mut client);
         let requires_tls = config.get_ssl_mode() == SslMode::Require;
         Ok(Opened { session: Session { client, tls, requires_tls }, note: None })
     }
@@ -81,6 +82,18 @@ impl Database for Postgres {
             .requires_tls
             .then(|| -> Interrupter { Box::new(move || drop(token.cancel_query(tls.clone()))) })
     }
+}
+
+/// Lets the server end the running statement of the session soon after this process has ended, even if it was killed. Otherwise the
+/// statement runs to its end, or waits for ever for a lock, and holds its own locks.
+///
+/// Servers before version 14 do not have the setting, and on some systems a server cannot do it. A value that the address, the role, the
+/// database or the server sets is left alone.
+fn watch_the_client(client: &mut Client) {
+    const SQL: &str = "SELECT pg_catalog.set_config(name, '2s', false) FROM pg_catalog.pg_settings \
+        WHERE name = 'client_connection_check_interval' AND source = 'default'";
+    // Without it, everything else works.
+    let _ = client.simple_query(SQL);
 }
 
 fn unreachable(address: &Address, server: &Server, error: &postgres::Error) -> Failure {

@@ -27,6 +27,7 @@ mod import;
 #[cfg(unix)]
 mod interrupts;
 mod json;
+mod locks;
 mod long_lines;
 mod manifest;
 mod moves;

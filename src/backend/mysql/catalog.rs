@@ -9,10 +9,12 @@ use crate::backend::server_forecast::{self, Reading};
 use crate::backend::server_ledger::Tables;
 use crate::dialect::TableName;
 use crate::effect::Forecast;
+use crate::error::Abridged;
 use crate::fault::Fault;
 use crate::foreign::ForeignTable;
 use crate::schema::Schema;
-use crate::sql::mysql::{GRAMMAR, statements};
+use crate::sql::Tokens;
+use crate::sql::mysql::{GRAMMAR, Kind, computes_variable, kind, statements};
 
 impl Catalog for Mysql {
     const REACHES_BEYOND: bool = true;
@@ -50,6 +52,19 @@ impl Catalog for Mysql {
 
     fn schema(conn: &mut &mut Conn, within: Option<&str>, without: &[&str]) -> Result<Option<Schema>, Fault> {
         schema::schema(conn, within, without)
+    }
+
+    /// What belongs to the session or is written to a file.
+    fn outlasts_rollback(script: &str) -> Option<String> {
+        let stays = |text: &str| {
+            let mut words = Tokens::new(text);
+            matches!(kind(text), Kind::Temporary)
+                || computes_variable(text)
+                || words.any(|word| word.is_any(&["outfile", "dumpfile", "get_lock", "release_lock"]))
+        };
+        let pieces = statements(script).ok()?;
+        let found = pieces.iter().find(|piece| stays(piece.text))?;
+        Some(format!("has `{}`, which a rollback does not undo", Abridged(found.text)))
     }
 
     /// Every statement that changes a schema commits, so a replay could not be rolled back.

@@ -1,5 +1,7 @@
 //! [`Driver`] for Mysql.
 
+use std::time::Duration;
+
 use mysql::Conn;
 
 use super::query::{self, code, column, fault, run};
@@ -9,6 +11,7 @@ use crate::backend::driver::{Driver, Progress, closed_unless_known, rolled_back}
 use crate::backend::faults::ended_transaction;
 use crate::backend::script::{Scope, Script};
 use crate::backend::server_ledger;
+use crate::backend::set_back::set_back;
 use crate::dangling::Dangling;
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
@@ -76,6 +79,16 @@ impl Driver for Mysql {
         body: impl FnOnce(&mut &mut Conn) -> Result<R, E>,
     ) -> Result<R, E> {
         closed_unless_known::<Self, R, E>(conn, scope.is_script, body)
+    }
+
+    fn limiting_lock_waits<R, E: From<Fault>>(
+        conn: &mut &mut Conn,
+        limit: Duration,
+        body: impl FnOnce(&mut &mut Conn) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let before = query::limits(conn)?;
+        query::set_limits(conn, query::seconds(limit))?;
+        set_back::<Self, R, E>(conn, |conn| query::set_limits(conn, before), body)
     }
 
     fn transaction_fit(script: &str) -> TransactionFit {

@@ -1,19 +1,18 @@
 //! [`Locks`] for Mysql.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use mysql::Conn;
 
+use super::holder::{HOLDER, holder_of};
 use super::query::{self, code, column, fault, first, get, run, text, waiting};
 use super::rights::no_database;
-use super::{LOCKS, Mysql, PLACE, quoted, single_statement};
+use super::{LOCKS, Mysql, PLACE, blocker, quoted, single_statement};
 use crate::backend::driver::Driver;
-use crate::backend::locks::{LockAttempt, Locks};
+use crate::backend::locks::{Blocker, LockAttempt, Locks};
 use crate::backend::script::Scope;
 use crate::checksum::Checksum;
 use crate::dialect::TableName;
-use crate::error::Abridged;
 use crate::fault::{Fault, FaultKind};
 use crate::history::Head;
 use crate::sql::part;
@@ -37,11 +36,10 @@ impl Locks for Mysql {
             None => return Err(Fault::new(FaultKind::Other, "GET_LOCK failed and does not say why")),
         }
         let sql = format!(
-            "SELECT l.id, p.HOST, p.USER, p.INFO, DATE_FORMAT(UTC_TIMESTAMP() - INTERVAL p.TIME SECOND, '%Y-%m-%d %H:%i:%s')
-            FROM (SELECT IS_USED_LOCK('{key}') AS id) l LEFT JOIN information_schema.PROCESSLIST p ON p.ID = l.id"
+            "SELECT l.id, {HOLDER} FROM (SELECT IS_USED_LOCK('{key}') AS id) l LEFT JOIN information_schema.PROCESSLIST p ON p.ID = l.id"
         );
         let holder = first(conn, &sql).map_err(fault)?;
-        Ok(LockAttempt::HeldBy(holder.as_ref().and_then(holder_of).unwrap_or_default()))
+        Ok(LockAttempt::HeldBy(holder.as_ref().and_then(|row| holder_of(row, "idle")).unwrap_or_default()))
     }
 
     fn unlock(conn: &mut &mut Conn, table: &TableName) -> Result<(), Fault> {
@@ -102,20 +100,14 @@ impl Locks for Mysql {
         let sql = format!("UPDATE {} SET turn = turn + 1 WHERE name = {name}", quoted(&table.beside(LOCKS)));
         waiting(conn, patience, |conn| run(conn, &sql))
     }
-}
 
-/// A session that holds the lock: where it comes from, what it does, and the statement that ends it. A user without the privilege to see
-/// the sessions of other users gets only its number.
-fn holder_of(row: &mysql::Row) -> Option<String> {
-    let text = |column: usize| get::<String>(row, column);
-    let session = get::<u64>(row, 0)?;
-    let mut holder = format!("session {session} of the server");
-    if let (Some(host), Some(user), Some(since)) = (text(1), text(2), text(4)) {
-        let does =
-            text(3).map_or("idle".to_owned(), |statement| format!("running `{}`", Abridged(&statement)));
-        let _ = write!(holder, ", from {host} as {user}, {does} since {since} UTC");
+    fn session(conn: &mut &mut Conn) -> Result<Option<String>, Fault> {
+        column(conn, "SELECT CAST(CONNECTION_ID() AS CHAR)").map_err(fault)
     }
-    Some(holder + &format!("; `KILL {session}` ends it"))
+
+    fn blocker(conn: &mut &mut Conn, session: &str) -> Result<Option<Blocker>, Fault> {
+        blocker::of(conn, session)
+    }
 }
 
 /// The name of the lock. It has at most 64 characters, and all databases of a server share lock names.

@@ -99,26 +99,44 @@ pub(super) fn columns(conn: &mut Conn, table: &TableName) -> Result<Vec<(String,
     }
 }
 
+/// How long a statement of the session waits, in seconds: for a row, and for a table whose definition is locked.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    rows: u64,
+    tables: u64,
+}
+
+/// Both limits as a number of whole seconds, of which the server needs at least one. A part of a second counts as a whole one.
+pub(super) fn seconds(limit: Duration) -> Limits {
+    const LONGEST: u64 = 31_536_000;
+    let seconds = (limit.as_secs() + u64::from(limit.subsec_nanos() > 0)).clamp(1, LONGEST);
+    Limits { rows: seconds, tables: seconds }
+}
+
+/// The limits of the session.
+pub(super) fn limits(conn: &mut Conn) -> Result<Limits, Fault> {
+    let row = first(conn, "SELECT @@innodb_lock_wait_timeout, @@lock_wait_timeout").map_err(fault)?;
+    let read = row.and_then(|row| Some(Limits { rows: get(&row, 0)?, tables: get(&row, 1)? }));
+    read.ok_or_else(|| Fault::new(FaultKind::Other, "the server does not tell its limits on waits for locks"))
+}
+
+/// Sets the limits of the session.
+pub(super) fn set_limits(conn: &mut Conn, Limits { rows, tables }: Limits) -> Result<(), Fault> {
+    let sql = format!("SET SESSION innodb_lock_wait_timeout = {rows}, SESSION lock_wait_timeout = {tables}");
+    run(conn, &sql)
+}
+
 /// Acquires a lock on rows or on the table, and waits for at most this long.
 pub(super) fn waiting(
     conn: &mut Conn,
     patience: Duration,
     lock: impl FnOnce(&mut Conn) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let set = |conn: &mut Conn, rows: u64, table: u64| {
-        run(
-            conn,
-            &format!("SET SESSION innodb_lock_wait_timeout = {rows}, SESSION lock_wait_timeout = {table}"),
-        )
-    };
-    let before = first(conn, "SELECT @@innodb_lock_wait_timeout, @@lock_wait_timeout").map_err(fault)?;
-    let before = before.and_then(|row| Some((get(&row, 0)?, get(&row, 1)?)));
+    let before = limits(conn)?;
     let limit = patience.as_secs().max(1);
-    set(conn, limit, limit)?;
+    set_limits(conn, Limits { rows: limit, tables: limit })?;
     let locked = lock(conn);
-    if let Some((rows, table)) = before {
-        set(conn, rows, table)?;
-    }
+    set_limits(conn, before)?;
     locked
 }
 
@@ -238,6 +256,7 @@ pub(super) fn fault(error: Error) -> Fault {
             "take READ ONLY out of the script, or switch it off for the session with SET SESSION TRANSACTION READ WRITE",
         ),
         (FaultKind::ReadOnly, _) => fault.remedy("connect to a server that may be written"),
+        (FaultKind::Busy, _) => fault.retryable(),
         _ => fault,
     }
 }

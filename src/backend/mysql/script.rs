@@ -1,5 +1,7 @@
 //! Runs a script, statement by statement.
 
+use std::time::Duration;
+
 use mysql::Conn;
 
 use super::non_transactional::{ScriptRun, Statement, StatementClass};
@@ -98,7 +100,8 @@ fn run_statements(
     }
     // Asking for the warnings would change the count that the script asks for.
     let notices = (!pieces.iter().any(|piece| asks_for_counts(piece.text))).then_some(script.notices);
-    let watch = Watch { ledger: Ledger::new(pieces, script, &GRAMMAR, *conn)?, notices };
+    let limit = script.lock_timeout.unwrap_or(Duration::MAX);
+    let watch = Watch { ledger: Ledger::new(pieces, script, &GRAMMAR, *conn)?, notices, limit };
     let skipped = transactions::skipped(pieces, script.atomicity);
     let groups = RowGroups::default();
     let mut running = Running { script, pieces, of, skipped, script_run, lookup, groups, watch };
@@ -250,7 +253,9 @@ impl<'s> Running<'s, '_, '_> {
             Kind::Locks => StatementClass::LockTables,
             Kind::Unlocks => StatementClass::UnlockTables,
             Kind::Defines(subjects) => {
-                mark = patiently(script_run.patience(), || outcome::mark(conn, &subjects, lookup))?;
+                // It reads the definition that the statement changes, and so waits for the same lock.
+                let patience = script_run.patience().min(watch.limit);
+                mark = patiently(patience, || outcome::mark(conn, &subjects, lookup))?;
                 let is_verifiable = !mark.is_empty() && outcome::is_conclusive(piece.text, &subjects);
                 if is_verifiable {
                     StatementClass::VerifiableImplicitCommit

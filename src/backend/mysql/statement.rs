@@ -1,5 +1,7 @@
 //! Sends a statement of a script, and tells where and why it failed.
 
+use std::time::Duration;
+
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
@@ -15,6 +17,8 @@ pub(super) struct Watch<'s> {
     pub(super) ledger: Ledger<'s>,
     /// Collects the warnings of the server, if it can be asked for them.
     pub(super) notices: Option<&'s Notices>,
+    /// How long the statements may wait for a lock.
+    pub(super) limit: Duration,
 }
 
 impl Watch<'_> {

@@ -6,12 +6,14 @@ use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
 use super::{
-    Postgres, dangling, fault, non_transactional, outcome, query, refusals, script, settings, transactions,
+    Postgres, dangling, fault, locks, non_transactional, outcome, query, refusals, script, settings,
+    transactions,
 };
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed, rolled_back};
 use crate::backend::script::Script;
 use crate::backend::server_ledger;
+use crate::backend::set_back::set_back;
 use crate::cancel::Interrupter;
 use crate::dangling::Dangling;
 use crate::dialect::{Dialect, TableName};
@@ -60,6 +62,17 @@ impl Driver for Postgres {
             Err(fault) if fault.kind() == FaultKind::Interrupted => Self::execute(conn, "ROLLBACK"),
             outcome => outcome,
         }
+    }
+
+    /// `SET` and not `SET LOCAL`, also in a transaction: a script that sets `lock_timeout` for the session gets the value from before
+    /// back for the session, and `SET LOCAL` would have made that our limit.
+    fn limiting_lock_waits<R, E: From<Fault>>(
+        conn: &mut &mut Client,
+        limit: Duration,
+        body: impl FnOnce(&mut &mut Client) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let before = settings::replace_lock_timeout(conn, &locks::milliseconds(limit).to_string())?;
+        set_back::<Self, R, E>(conn, |conn| settings::replace_lock_timeout(conn, &before).map(drop), body)
     }
 
     fn transaction_fit(script: &str) -> TransactionFit {

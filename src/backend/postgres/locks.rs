@@ -10,7 +10,7 @@ use super::query::{execute, fault, query};
 use super::table::{self, columns, heading};
 use super::{LOCKS, Postgres, outcome, rights};
 use crate::backend::driver::Driver;
-use crate::backend::locks::{LockAttempt, Locks};
+use crate::backend::locks::{Blocker, LockAttempt, Locks};
 use crate::dialect::TableName;
 use crate::error::Abridged;
 use crate::fault::{Fault, FaultKind};
@@ -41,9 +41,7 @@ impl Locks for Postgres {
             return Ok(LockAttempt::Acquired);
         }
         let sql = format!(
-            "SELECT pid::text, coalesce(host(client_addr), 'a socket of its machine'), nullif(application_name, ''), state, query,
-            to_char((CASE state WHEN 'active' THEN query_start ELSE state_change END) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
-            FROM pg_locks JOIN pg_stat_activity USING (pid)
+            "SELECT held.pid::text, {HOLDER} FROM pg_locks JOIN pg_stat_activity held USING (pid)
             WHERE locktype = 'advisory' AND granted AND objsubid = 1
             AND (classid::bigint << 32) | objid::bigint = {KEY}
             AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1"
@@ -126,6 +124,35 @@ impl Locks for Postgres {
             outcome => outcome,
         }
     }
+
+    fn session(conn: &mut &mut Client) -> Result<Option<String>, Fault> {
+        let rows = query(conn, "SELECT pg_backend_pid()::text", &[]).map_err(fault)?;
+        Ok(rows.first().map(|row| row.get(0)))
+    }
+
+    /// A session that waits for a row waits for the transaction that has changed it. It holds the lock of the row (`tuple`) meanwhile, which
+    /// tells the table. A prepared transaction is no session, and the server gives it the number 0.
+    fn blocker(conn: &mut &mut Client, session: &str) -> Result<Option<Blocker>, Fault> {
+        let sql = format!(
+            "SELECT blocking.pid::text, {HOLDER}, (SELECT relation::regclass::text FROM pg_locks
+                WHERE pg_locks.pid = waiting.pid AND relation IS NOT NULL AND (NOT granted OR locktype = 'tuple')
+                ORDER BY granted LIMIT 1)
+            FROM pg_stat_activity waiting CROSS JOIN LATERAL unnest(pg_blocking_pids(waiting.pid)) blocking(pid)
+            LEFT JOIN pg_stat_activity held ON held.pid = blocking.pid
+            WHERE waiting.pid = $1::text::int AND waiting.wait_event_type = 'Lock' ORDER BY held.xact_start LIMIT 1"
+        );
+        let rows = query(conn, &sql, &[Some(session)]).map_err(fault)?;
+        Ok(rows.first().map(|row| {
+            let table = row.get::<_, Option<String>>(6).map(|table| format!(" on `{table}`"));
+            let session: String = row.get(0);
+            let holder = if session == "0" {
+                "a prepared transaction, which `pg_prepared_xacts` lists".to_owned()
+            } else {
+                holder_of(row)
+            };
+            Blocker::new(format!("a lock{}", table.unwrap_or_default()), session, holder)
+        }))
+    }
 }
 
 /// The fault of a session in which a table without a schema can be created nowhere.
@@ -140,6 +167,11 @@ pub(super) fn no_schema(search_path: &str) -> Fault {
     Fault::new(FaultKind::Other, what).remedy("create the schema, or set search_path to one that exists")
 }
 
+/// The columns about the session `held`, after its number.
+const HOLDER: &str = "coalesce(host(held.client_addr), 'a socket of its machine'),
+    nullif(held.application_name, ''), held.state, held.query,
+    to_char((CASE held.state WHEN 'active' THEN held.query_start ELSE held.state_change END) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')";
+
 /// A session that holds the lock: where it comes from, what it does, and the statement that ends it. The server hides the sessions of other
 /// users from a user without the privilege to see them.
 fn holder_of(row: &postgres::Row) -> String {
@@ -150,7 +182,11 @@ fn holder_of(row: &postgres::Row) -> String {
         let from = text(1).unwrap_or_default();
         let program = text(2).map(|program| format!(" ({program})")).unwrap_or_default();
         let (statement, since) = (text(4).unwrap_or_default(), text(5).unwrap_or_default());
-        let does = if state == "active" { "running" } else { "idle after" };
+        let does = match &*state {
+            "active" => "running",
+            state if state.starts_with("idle in transaction") => "idle in a transaction after",
+            _ => "idle after",
+        };
         let _ = write!(holder, ", from {from}{program}, {does} `{}` since {since} UTC", Abridged(&statement));
     }
     holder + &format!("; `SELECT pg_terminate_backend({session})` ends it")
@@ -159,14 +195,18 @@ fn holder_of(row: &postgres::Row) -> String {
 /// The key of the advisory lock: one for each schema and table. Advisory locks are local to a database.
 pub(super) const KEY: &str = "hashtextextended('switchy_schema ' || $1::text, 0)";
 
+/// A value of `lock_timeout`. Zero would mean no limit.
+pub(super) fn milliseconds(limit: Duration) -> u128 {
+    limit.as_millis().clamp(1, i32::MAX as u128)
+}
+
 /// Acquires a lock in the open transaction, and waits for at most this long.
 pub(super) fn waiting(
     conn: &mut Client,
     patience: Duration,
     lock: impl FnOnce(&mut &mut Client) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    // Zero would mean no limit.
-    let limit = patience.as_millis().clamp(1, i32::MAX as u128);
+    let limit = milliseconds(patience);
     let sql = "SELECT current_setting('lock_timeout'), current_setting('transaction_read_only') = 'on'";
     let before = query(conn, sql, &[]).map_err(fault)?;
     if before.first().is_some_and(|row| row.get(1)) {

@@ -77,6 +77,7 @@ pub(super) fn fault(error: postgres::Error) -> Fault {
     };
     let hint = error.as_db_error().and_then(|server_error| server_error.hint()).map(lower);
     let fault = Fault::new(kind, one_line(&message)).caused_by(error);
+    let fault = if kind == FaultKind::Busy { fault.retryable() } else { fault };
     match hint {
         Some(hint) => fault.remedy(hint),
         None if kind == FaultKind::ReadOnly => fault.remedy(

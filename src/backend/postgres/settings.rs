@@ -78,6 +78,14 @@ pub(super) fn changes_identity(script: &str) -> bool {
     spellings.any(|name| words.iter().any(|word| same_name(name, word)))
 }
 
+/// Sets how long a statement of the session waits for a lock, and returns the value from before.
+pub(super) fn replace_lock_timeout(conn: &mut Client, value: &str) -> Result<String, Fault> {
+    // The columns of a row are computed in their order.
+    let sql = "SELECT current_setting('lock_timeout'), set_config('lock_timeout', $1, false)";
+    let rows = query(conn, sql, &[Some(value)]).map_err(fault)?;
+    Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
+}
+
 /// Whether the open transaction is read-only and has changed nothing.
 pub(super) fn is_read_only(conn: &mut Client) -> Result<bool, Fault> {
     let sql = "SELECT current_setting('transaction_read_only') = 'on' AND txid_current_if_assigned() IS NULL";

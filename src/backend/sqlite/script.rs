@@ -70,7 +70,7 @@ fn run_statements(
     let mut batch = Batch::new(conn, part(&terminated, begin..));
     let (mut number, mut end) = (script.from, begin);
     let mut script_run = (script.atomicity == Atomicity::NonTransactional)
-        .then(|| ScriptRun::<Sqlite>::new(progress, statement_count(text), script.patience));
+        .then(|| ScriptRun::<Sqlite>::new(progress, statement_count(text), limit(script)));
     let mut savepoints = Savepoints::default();
     let skipped = transactions::skipped(text, script.atomicity);
     let mut left_to_skip = if skipped.is_some() { 2 } else { 0 };
@@ -276,8 +276,14 @@ impl Savepoints {
 fn patience(script: &Script<'_>) -> Duration {
     match script.atomicity {
         Atomicity::Transaction => Duration::ZERO,
-        Atomicity::NonTransactional => script.patience,
+        Atomicity::NonTransactional => limit(script),
     }
+}
+
+/// How long a step outside a transaction waits for other connections. SQLite has only one lock, that of the database, so the limit of
+/// a step on waits for locks is the limit of this wait.
+fn limit(script: &Script<'_>) -> Duration {
+    script.lock_timeout.unwrap_or(script.patience)
 }
 
 /// The statement as SQLite split it.

@@ -199,6 +199,7 @@ pub(super) fn script<'a>(text: &'a str, atomicity: Atomicity, notices: &'a Notic
         atomicity,
         foreign_keys: ForeignKeys::Checked,
         patience: PATIENCE,
+        lock_timeout: None,
         cascade: Cascade::Refused,
         data_loss: DataLoss::Undeclared,
         trust: Trust::Program,

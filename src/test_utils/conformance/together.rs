@@ -125,6 +125,8 @@ fn an_observer_sees_everything<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
             Event::Failed { step, error } => format!("failed {} {:?}", step.id, error.kind()),
             Event::Notice { notice, .. } => format!("said {notice}"),
             Event::Waiting { .. } => "waits".to_owned(),
+            Event::Blocked { lock, .. } => format!("waits for {lock}"),
+            Event::Retrying { attempt, .. } => format!("tries for the {attempt}. time"),
         });
     });
     fails("the run", it.run(&set), ErrorKind::Step)?;

@@ -59,6 +59,7 @@ fn written(id: &'static str) -> Compiled {
         environments: &[],
         atomicity: Atomicity::Transaction,
         foreign_keys: ForeignKeys::Checked,
+        lock_timeout: None,
         cascade: Cascade::Refused,
         data_loss: DataLoss::Undeclared,
         rebuild_loss: RebuildLoss::Undeclared,

@@ -140,6 +140,7 @@ fn executed(conn: &mut &Connection, text: &str) -> Execution {
         atomicity: Atomicity::Transaction,
         foreign_keys: ForeignKeys::Checked,
         patience: std::time::Duration::ZERO,
+        lock_timeout: None,
         cascade: Cascade::Refused,
         data_loss: DataLoss::Undeclared,
         trust: Trust::Program,

@@ -16,12 +16,13 @@ const VALUES: [(&str, &str); 10] = [
 ];
 
 /// The keys, and which of the values each accepts.
-const KEYS: [(&str, &[&str]); 9] = [
+const KEYS: [(&str, &[&str]); 10] = [
     ("description", &["text"]),
     ("depends_on", &["list of texts", "empty list"]),
     ("depends_on_if_present", &["list of texts", "empty list"]),
     ("run_in_transaction", &["truth"]),
     ("foreign_keys", &[]),
+    ("lock_timeout", &["number", "fraction"]),
     ("environments", &["list of texts", "empty list"]),
     ("databases", &["empty list"]),
     ("accepted", &["empty list"]),
@@ -35,7 +36,7 @@ pub(super) fn rows() -> Rows {
             rows.push(described(&format!("{key} = a {what}"), format!("{key} = {value}\n")));
         }
     }
-    let texts: [(&str, String); 40] = [
+    let texts: [(&str, String); 42] = [
         ("foreign_keys = its word as a key", "foreign_keys = {on = []}\n".into()),
         ("allow = its word as a key", "allow = [{cascade = []}]\n".into()),
         ("a key with a wrong letter", "descripton = \"a\"\n".into()),
@@ -67,6 +68,8 @@ pub(super) fn rows() -> Rows {
         ("foreign_keys = an unknown word", "foreign_keys = \"maybe\"\n".into()),
         ("foreign_keys in capitals", "foreign_keys = \"ON\"\n".into()),
         ("allow = an unknown word", "allow = [\"everything\"]\n".into()),
+        ("lock_timeout = a negative number", "lock_timeout = -1\n".into()),
+        ("lock_timeout = no number", "lock_timeout = nan\n".into()),
         ("databases = an unknown one", "databases = [\"oracle\"]\n".into()),
         ("databases = an empty name", "databases = [\"\"]\n".into()),
         ("accepted = a short hash", "accepted = [\"abc\"]\n".into()),

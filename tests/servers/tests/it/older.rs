@@ -40,9 +40,10 @@ fn postgres_refuses_what_the_function_writes_and_goes_on_after_a_statement_that_
         for sql in ["INSERT INTO users VALUES ('Bob')", "DROP TABLE users", "COMMIT"] {
             let calls = AtomicUsize::new(0);
             let runner = MigrationRunner::<Postgres>::for_backend(set!()).unwrap();
-            let runner = runner.baseline_if("1_users", move |client| {
-                from_call(first, &calls, || Ok(client.batch_execute(sql)?))
-            });
+            let runner = runner.baseline_if(
+                move |client| from_call(first, &calls, || Ok(client.batch_execute(sql)?)),
+                "1_users",
+            );
             let error = runner.run(&mut client).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Hook, "{sql} at call {first}: {error}");
             let names = client.query("SELECT name FROM users", &[]).unwrap();
@@ -53,14 +54,17 @@ fn postgres_refuses_what_the_function_writes_and_goes_on_after_a_statement_that_
 
     // What fails and is handled by the function is no obstacle.
     let runner = MigrationRunner::<Postgres>::for_backend(set!()).unwrap();
-    let runner = runner.baseline_if("1_users", |client| {
-        let row = client.query_one(
-            "SELECT to_regclass('users') IS NOT NULL, current_setting('transaction_read_only')",
-            &[],
-        )?;
-        assert_eq!(row.get::<_, String>(1), "on");
-        Ok(row.get(0))
-    });
+    let runner = runner.baseline_if(
+        |client| {
+            let row = client.query_one(
+                "SELECT to_regclass('users') IS NOT NULL, current_setting('transaction_read_only')",
+                &[],
+            )?;
+            assert_eq!(row.get::<_, String>(1), "on");
+            Ok(row.get(0))
+        },
+        "1_users",
+    );
     assert!(runner.run(&mut client).unwrap().baseline.is_some());
 }
 
@@ -79,15 +83,16 @@ fn mysql_keeps_nothing_of_what_the_function_writes() {
     ] {
         let calls = AtomicUsize::new(0);
         let runner = runner()
-            .baseline_if("1_users", move |conn| from_call(first, &calls, || Ok(conn.query_drop(sql)?)));
+            .baseline_if(move |conn| from_call(first, &calls, || Ok(conn.query_drop(sql)?)), "1_users");
         let error = runner.run(&mut conn).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Hook, "{sql}: {error}");
         assert!(MigrationState::<Mysql>::for_backend(&mut conn).applied().unwrap().is_empty(), "{sql}");
     }
     let calls = AtomicUsize::new(0);
-    let writing = runner().baseline_if("1_users", move |conn| {
-        from_call(2, &calls, || Ok(conn.query_drop("INSERT INTO users VALUES ('Bob')")?))
-    });
+    let writing = runner().baseline_if(
+        move |conn| from_call(2, &calls, || Ok(conn.query_drop("INSERT INTO users VALUES ('Bob')")?)),
+        "1_users",
+    );
     assert!(writing.run(&mut conn).unwrap().baseline.is_some());
     let names: Vec<String> = conn.query("SELECT name FROM users").unwrap();
     assert_eq!(names, ["Ada"]);

@@ -15,9 +15,7 @@ use crate::account::{Account, Fate, SchemaObject, StatementPlace, TableChange};
 use crate::fault::Fault;
 use crate::sql::Token;
 use crate::sql::act::{Act, Grammar, ObjectName};
-use crate::sql::pieces::Piece;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-use crate::sql::pieces::Refused;
+use crate::sql::pieces::{Piece, Refused};
 use crate::step::{Atomicity, DataLoss};
 use crate::touched::Touched;
 
@@ -58,7 +56,7 @@ fn acts(words: &[Vec<Token<'_>>], grammar: &Grammar) -> Vec<Act> {
 
 /// What the statements of a script may touch: nothing if none of them can break what refers to something. The script may be one that cannot
 /// be split.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[allow(dead_code, reason = "not every backend uses it")]
 pub(super) fn may_touch(pieces: Result<Vec<Piece<'_>>, Refused>, grammar: &Grammar) -> Touched {
     let Ok(pieces) = pieces else { return Touched::anything() };
     let mut touched = Touched::nothing();

@@ -21,7 +21,7 @@ pub(crate) fn offset_of(pieces: &[Piece<'_>], script: &str, statement: u32) -> O
 }
 
 /// A command in a script that no server understands, because it is for a command line client.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[allow(dead_code, reason = "only the scripts of servers are refused")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
     /// Its offset in bytes.

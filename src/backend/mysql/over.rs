@@ -4,6 +4,7 @@ mod catalog;
 mod driver;
 mod exchange;
 mod locks;
+mod query;
 mod records;
 mod settings;
 mod tables;

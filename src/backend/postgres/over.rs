@@ -3,6 +3,7 @@
 mod catalog;
 mod driver;
 mod locks;
+mod query;
 mod records;
 mod settings;
 mod tables;

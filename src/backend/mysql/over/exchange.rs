@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::MysqlOver;
-use super::locks::waiting;
-use super::records::definition;
+use super::query::{definition, waiting};
 use crate::backend::driver::Driver;
 use crate::backend::mysql::quoted;
 use crate::backend::records::Records;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::MysqlOver;
-use super::records::is_missing;
+use super::query::{is_missing, waiting};
 use crate::backend::driver::Driver;
 use crate::backend::locks::{LockAttempt, Locks};
 use crate::backend::mysql::locks::lock_key;
@@ -79,21 +79,4 @@ impl<S: Statements> Locks for MysqlOver<S> {
         let (locks, name) = (quoted(&table.beside(LOCKS)), text(Some(table.as_str())));
         waiting(*conn, patience, &format!("UPDATE {locks} SET turn = turn + 1 WHERE name = {name}"))
     }
-}
-
-/// Runs a statement that acquires a lock, and waits for at most this long.
-pub(super) fn waiting(conn: &mut impl Statements, patience: Duration, lock: &str) -> Result<(), Fault> {
-    let sql =
-        "SELECT CAST(@@innodb_lock_wait_timeout AS CHAR) AS c0, CAST(@@lock_wait_timeout AS CHAR) AS c1";
-    let before = conn.rows(sql)?.into_iter().next();
-    let limit = patience.as_secs().max(1);
-    let locked = conn.run(&set(limit, limit)).and_then(|()| conn.run(lock));
-    if let Some([Some(rows), Some(table)]) = before.as_deref() {
-        conn.restore(&set(rows, table))?;
-    }
-    locked
-}
-
-fn set(rows: impl std::fmt::Display, table: impl std::fmt::Display) -> String {
-    format!("SET SESSION innodb_lock_wait_timeout = {rows}, SESSION lock_wait_timeout = {table}")
 }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::MysqlOver;
 use super::exchange::exchange;
-use super::locks::waiting;
+use super::query::{columns, definition, names, plain, waiting};
 use crate::backend::driver::Driver;
 use crate::backend::mysql::query::text;
-use crate::backend::mysql::table::{collated, insertion, is_at, iso, number, selected, sets};
+use crate::backend::mysql::table::{insertion, is_at, iso, number, selected, sets};
 use crate::backend::mysql::{PLACE, log, quoted};
 use crate::backend::records::Records;
 use crate::backend::script::Scope;
+use crate::backend::statements::Statements;
 use crate::backend::statements::rows::{log_entries, records, select};
-use crate::backend::statements::{Statements, says, value};
 use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log, lacking, recognised};
 use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
@@ -168,42 +168,6 @@ impl<S: Statements> Records for MysqlOver<S> {
         });
         Ok(log_entries(conn.rows(&select(&texts, &format!("FROM {} ORDER BY {PLACE}", quoted(log))))?))
     }
-}
-
-/// A value as a text that a driver does not take for bytes, as some do with a collation that compares bytes.
-fn plain(expression: &str) -> String {
-    format!("CONVERT({expression} USING utf8mb4) COLLATE utf8mb4_general_ci")
-}
-
-/// The definition of the table's columns on this server.
-pub(super) fn definition(conn: &mut impl Statements) -> Result<String, Fault> {
-    let sql = "SELECT COLLATION_NAME AS c0 FROM information_schema.COLLATIONS
-        WHERE COLLATION_NAME IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin')";
-    Ok(collated(value(conn, sql)?.as_deref()))
-}
-
-/// Whether a statement failed because a table does not exist.
-pub(super) fn is_missing(fault: &Fault) -> bool {
-    says(fault, "doesn't exist")
-}
-
-/// The names and types of the columns of a table, in order; empty if there is no such table.
-fn columns(conn: &mut impl Statements, table: &TableName) -> Result<Vec<(String, String)>, Fault> {
-    let schema = table.schema().map_or("DATABASE()".to_owned(), |schema| text(Some(schema)));
-    let sql = format!(
-        "SELECT COLUMN_NAME AS c0, LOWER(DATA_TYPE) AS c1 FROM information_schema.COLUMNS
-        WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
-        text(Some(table.as_str()))
-    );
-    let pairs = conn.rows(&sql)?.into_iter().filter_map(|row| match <[_; 2]>::try_from(row) {
-        Ok([Some(name), kind]) => Some((name, kind.unwrap_or_default())),
-        _ => None,
-    });
-    Ok(pairs.collect())
-}
-
-fn names(conn: &mut impl Statements, table: &TableName) -> Result<Vec<String>, Fault> {
-    Ok(columns(conn, table)?.into_iter().map(|(name, _)| name).collect())
 }
 
 /// Whether the log exists.

@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use super::PostgresOver;
-use crate::backend::driver::Driver;
+use super::query::{columns, waiting};
 use crate::backend::locks::{LockAttempt, Locks};
 use crate::backend::postgres::LOCKS;
 use crate::backend::postgres::client::literal;
 use crate::backend::postgres::locks::{KEY, no_schema};
-use crate::backend::statements::{Statements, column, says, value};
+use crate::backend::statements::{Statements, says, value};
 use crate::dialect::TableName;
 use crate::fault::Fault;
-
-use super::records::columns;
 
 impl<S: Statements> Locks for PostgresOver<S> {
     /// The schema that the table is in, or would be created in.
@@ -86,19 +84,4 @@ impl<S: Statements> Locks for PostgresOver<S> {
 /// The key of the advisory lock: that of the engine's own adapter, so that both wait for each other.
 fn key(table: &TableName) -> String {
     KEY.replace("$1", &literal(Some(&table.to_string())))
-}
-
-/// Runs a statement that acquires a lock in the open transaction, and waits for at most this long.
-pub(super) fn waiting<S: Statements>(conn: &mut S, patience: Duration, lock: &str) -> Result<(), Fault> {
-    // Zero would mean no limit.
-    let limit = patience.as_millis().clamp(1, i32::MAX as u128);
-    let before = column(conn, "SELECT current_setting('lock_timeout') AS c0")?;
-    conn.run(&format!("SET LOCAL lock_timeout = {limit}"))?;
-    PostgresOver::<S>::execute(&mut &mut *conn, lock)?;
-    match before.first() {
-        Some(before) => {
-            conn.run(&format!("SELECT set_config('lock_timeout', {}, true)", literal(Some(before))))
-        }
-        None => Ok(()),
-    }
 }

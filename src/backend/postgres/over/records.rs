@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::PostgresOver;
-use super::locks::waiting;
+use super::query::{columns, waiting};
 use crate::backend::client_part::ClientPart;
 use crate::backend::client_rows::ClientRows;
 use crate::backend::postgres::client::{self, literal};
@@ -11,7 +11,7 @@ use crate::backend::postgres::table::{DEFINITION, date, heading, selected};
 use crate::backend::postgres::{PLACE, log};
 use crate::backend::records::Records;
 use crate::backend::statements::rows::{log_entries, records, select};
-use crate::backend::statements::{Statements, column, value};
+use crate::backend::statements::{Statements, value};
 use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log, lacking, recognised};
 use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
@@ -170,16 +170,6 @@ fn rows_of(table: &TableName) -> ClientRows {
 /// A date as it is stored.
 fn moment(literal: &str) -> String {
     format!("{literal}::timestamp AT TIME ZONE 'UTC'")
-}
-
-/// The columns of a table, in order; empty if there is no such table.
-pub(super) fn columns(conn: &mut impl Statements, table: &TableName) -> Result<Vec<String>, Fault> {
-    let name = literal(Some(&table.quoted()));
-    let sql = format!(
-        "SELECT attname::text AS c0 FROM pg_attribute
-        WHERE attrelid = to_regclass({name}) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
-    );
-    column(conn, &sql)
 }
 
 fn refuse_foreign(log: &TableName, found: &[String]) -> Result<(), Fault> {

@@ -48,5 +48,7 @@ fn its_own_ids_are_completed() {
     let shell = Shell::new();
     let mut command = shell.like(Command::new(binary()), &["--", "it", "migrate", "--to", "lower"]);
     let output = command.env("SWITCHY_COMPLETE", "fish").output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "2025-01-02-000000_lower_names");
+    // With the description, which fish shows beside it.
+    let expected = "2025-01-02-000000_lower_names\tWhat SQLite cannot do by itself.";
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), expected);
 }

@@ -148,11 +148,12 @@ impl<'r, 'p> ScriptRun<'r, 'p> {
         self.record_deferred(conn)?;
         let outcome = self.common.run_with_record(conn, run);
         outcome.map_err(|fault| {
-            if !fault.details.is_partial {
-                return fault.undoing_from(first);
+            if fault.details.is_partial {
+                self.record_unknown(conn, first);
+                return fault;
             }
-            self.record_unknown(conn, first);
-            fault
+            // A commit in doubt may have kept them.
+            if fault.details.is_in_doubt { fault } else { fault.undoing_from(first) }
         })
     }
 

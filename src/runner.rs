@@ -34,6 +34,7 @@ mod goal;
 mod keeper;
 mod locked;
 mod migrate;
+mod placeholders;
 mod queries;
 mod recover;
 mod rehearse;

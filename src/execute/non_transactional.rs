@@ -43,7 +43,7 @@ impl<B: Backend> Executor<'_, B> {
         let has_begun = Cell::new(false);
         let (mut progress, mut notes) = (LastProgress::at(begun), Vec::new());
         let head = state.head;
-        let unread = work.action.text().map(B::unread).unwrap_or_default();
+        let unread = work.action.sql().map(B::unread).unwrap_or_default();
         let outcome = B::outside_transaction(conn, &scope, |conn| {
             // Nothing can be rolled back to see what existed before, so the check comes first.
             let keys = work.meta.foreign_keys;
@@ -211,7 +211,7 @@ impl<B: Backend> Executor<'_, B> {
 
     /// What a step may touch: nothing if it can break no reference.
     pub(super) fn may_touch(&self, work: &Work<'_, '_, B>) -> Touched {
-        work.action.text().filter(|_| self.is_script(work)).map_or_else(Touched::anything, B::may_touch)
+        work.action.sql().filter(|_| self.is_script(work)).map_or_else(Touched::anything, B::may_touch)
     }
 
     /// Does the work of `end` in the open transaction.

@@ -33,6 +33,7 @@ mod model;
 mod newer_program;
 mod odd_scripts;
 mod other_backends;
+mod placeholders;
 mod processes;
 mod properties;
 mod recovery;

@@ -18,6 +18,7 @@ mod kit;
 mod mysql;
 mod notices;
 mod overlays;
+mod placeholders;
 mod postgres;
 mod references;
 mod refusals;

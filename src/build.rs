@@ -44,6 +44,7 @@ use crate::discovery::stale::is_script_or_metadata;
 use crate::error::{Failure, Result};
 use crate::graph::Graph;
 use crate::migration::{Meta, ScriptMigration};
+use crate::placeholder::Placeholder;
 use crate::plan::check::unread;
 
 /// Reads a folder of migrations for SQLite, for [`embedded!()`](crate::embedded) in the program.
@@ -196,6 +197,7 @@ impl fmt::Display for Migration<'_> {
         let bytes = |hash: &Checksum| *hash.bytes();
         let accepted: Vec<[u8; 32]> = meta.accepted.iter().map(bytes).collect();
         let databases: Vec<String> = meta.databases.iter().map(|one| format!("Dialect::{one:?}")).collect();
+        let placeholders: Vec<String> = meta.placeholders.iter().map(placeholder).collect();
         let unread = meta.unread.as_ref().map_or("None".to_owned(), |why| format!("Some(Unread::{why:?})"));
         let down_origin = meta.down_origin.as_ref().map(ToString::to_string);
         writeln!(f, "        Compiled {{")?;
@@ -218,12 +220,21 @@ impl fmt::Display for Migration<'_> {
         field("data_loss", format_args!("DataLoss::{:?}", meta.data_loss))?;
         field("rebuild_loss", format_args!("RebuildLoss::{:?}", meta.rebuild_loss))?;
         field("accepted", format_args!("&{accepted:?}"))?;
+        field("placeholders", format_args!("&[{}]", placeholders.join(", ")))?;
+        field("replacement", format_args!("Replacement::{:?}", meta.replacement))?;
         field("origin", format_args!("{:?}", meta.origin.to_string()))?;
         field("down_origin", format_args!("{down_origin:?}"))?;
         field("unused_files", format_args!("&{:?}", meta.unused_files))?;
         field("unread", format_args!("{unread}"))?;
         writeln!(f, "        }},")
     }
+}
+
+/// The declaration of a placeholder in the form that the build script writes.
+fn placeholder(Placeholder { name, default, secrecy, form }: &Placeholder) -> String {
+    format!(
+        "CompiledPlaceholder {{ name: {name:?}, default: {default:?}, secrecy: Secrecy::{secrecy:?}, form: ValueForm::{form:?} }}"
+    )
 }
 
 /// Ids as a list of literals.

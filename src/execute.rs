@@ -19,6 +19,7 @@ use crate::history::{History, Record};
 use crate::hooks::Hooks;
 use crate::lock::Lock;
 use crate::migration::{Body, Meta};
+use crate::placeholder::Secrets;
 use crate::plan::TransactionMode;
 use crate::policy::Policy;
 use crate::report::{Applied, Report};
@@ -56,6 +57,8 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) hooks: &'r Hooks<B>,
     /// Judges what a step did.
     pub(crate) policy: &'r Policy,
+    /// The values that no message may contain.
+    pub(crate) secrets: &'r Secrets,
     pub(crate) observer: Option<&'r Observer>,
     pub(crate) patience: Duration,
     pub(crate) waits: &'r Waits,
@@ -218,6 +221,7 @@ impl<'r, B: Backend> Executor<'r, B> {
                 of: steps.len(),
                 meta,
                 action,
+                secrets: self.secrets,
                 before,
                 record,
                 was_reported: Cell::new(false),

@@ -86,6 +86,7 @@ mod log_entry;
 mod notice;
 #[cfg(feature = "adopt")]
 mod objection;
+mod placeholder;
 mod problem;
 mod progress;
 mod refusal;
@@ -180,6 +181,7 @@ pub use crate::migration::{Meta, Migration, Origin, Unread};
 pub use crate::notice::{Notice, Severity};
 #[cfg(feature = "adopt")]
 pub use crate::objection::Objection;
+pub use crate::placeholder::{Placeholder, Replacement, Secrecy, ValueForm};
 pub use crate::plan::{Plan, TransactionMode};
 pub use crate::policy::Policy;
 pub use crate::printable::Printable;
@@ -215,8 +217,9 @@ pub use rusqlite;
 pub mod compiled {
     pub use crate::dialect::Dialect;
     pub use crate::discovery::CompiledMigrations;
-    pub use crate::discovery::compiled::{Compiled, FORMAT, Set};
+    pub use crate::discovery::compiled::{Compiled, CompiledPlaceholder, FORMAT, Set};
     pub use crate::migration::Unread;
+    pub use crate::placeholder::{Replacement, Secrecy, ValueForm};
     pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
 }
 

@@ -9,13 +9,15 @@ use std::time::Duration;
 #[cfg(feature = "sqlite")]
 use crate::backend::Sqlite;
 use crate::backend::{Backend, Driver};
-use crate::checksum::{Checksum, without_bom};
+use crate::checksum::Checksum;
 use crate::dialect::Dialect;
 use crate::direction::Direction;
 use crate::error::{MigrationError, refuse_nul};
 use crate::fault::BoxError;
 use crate::history::Record;
 use crate::id::MigrationId;
+use crate::placeholder::{Placeholder, Placeholders, Replacement};
+use crate::script_options::ScriptOptions;
 use crate::sql::has_statement;
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
 use crate::stored::{StoredDown, StoredScript};
@@ -23,9 +25,11 @@ use crate::transaction_fit::TransactionFit;
 
 mod meta;
 mod misspelled;
+mod script;
 
 pub use meta::{Meta, Origin, Unread};
 pub(crate) use misspelled::right_name;
+pub(crate) use script::ScriptText;
 
 /// One schema change: a name, its dependencies, a script or function that applies it, and optionally one that rolls it
 /// back.
@@ -66,7 +70,7 @@ type Code<B> = Arc<dyn for<'c> Fn(<B as Driver>::Conn<'c>) -> Result<(), BoxErro
 
 /// A script, or a function that takes the connection.
 pub(crate) enum Action<B: Backend> {
-    Sql(Cow<'static, str>),
+    Sql(ScriptText),
     Code(Code<B>),
 }
 
@@ -74,14 +78,16 @@ impl<B: Backend> Migration<B> {
     /// A migration that runs a script and cannot be rolled back.
     #[track_caller]
     pub const fn sql(id: &'static str, up: &'static str) -> Self {
-        Self::defined(MigrationId::from_static(id), Action::Sql(Cow::Borrowed(up)), None, Location::caller())
+        let up = Action::script(Cow::Borrowed(up));
+        Self::defined(MigrationId::from_static(id), up, None, Location::caller())
     }
 
     /// A migration with a script that applies it and a script that rolls it back.
     #[track_caller]
     pub const fn reversible(id: &'static str, up: &'static str, down: &'static str) -> Self {
-        let down = Some(Action::Sql(Cow::Borrowed(down)));
-        Self::defined(MigrationId::from_static(id), Action::Sql(Cow::Borrowed(up)), down, Location::caller())
+        let down = Some(Action::script(Cow::Borrowed(down)));
+        let up = Action::script(Cow::Borrowed(up));
+        Self::defined(MigrationId::from_static(id), up, down, Location::caller())
     }
 
     /// A migration created at run time, from texts that a program builds or fetches.
@@ -91,8 +97,8 @@ impl<B: Backend> Migration<B> {
         up: impl Into<Cow<'static, str>>,
         down: Option<String>,
     ) -> Self {
-        let down = down.map(|down| Action::Sql(down.into()));
-        Self::defined(id.into(), Action::Sql(up.into()), down, Location::caller())
+        let down = down.map(|down| Action::script(down.into()));
+        Self::defined(id.into(), Action::script(up.into()), down, Location::caller())
     }
 
     /// A migration that runs a function on the connection, in its transaction. On [`Sqlite`](crate::Sqlite),
@@ -201,6 +207,19 @@ impl<B: Backend> Migration<B> {
         self
     }
 
+    /// Declares a placeholder of its scripts; see [`Placeholder`]. One for the whole set is declared with
+    /// [`MigrationRunner::placeholder`](crate::MigrationRunner::placeholder).
+    pub fn placeholder(mut self, placeholder: Placeholder) -> Self {
+        self.meta.placeholders.push(placeholder);
+        self
+    }
+
+    /// Declares that `${...}` in its scripts is text, also if the set has placeholders.
+    pub fn without_placeholders(mut self) -> Self {
+        self.meta.replacement = Replacement::Never;
+        self
+    }
+
     /// Sets a version for code. If it changes after the migration was applied, this is detected like a changed script.
     /// Scripts ignore it.
     pub fn revision(mut self, revision: &str) -> Self {
@@ -250,8 +269,8 @@ impl<B: Backend> Migration<B> {
 
     /// Adds the checksum of its script, if it has a script.
     pub(crate) fn hashed(mut self) -> Self {
-        if let Action::Sql(text) = &self.body.up {
-            self.meta.hash(text);
+        if let Action::Sql(script) = &self.body.up {
+            self.meta.hash(script.file());
         }
         self
     }
@@ -276,7 +295,7 @@ impl ScriptMigration {
 
 impl<B: Backend> From<ScriptMigration> for Migration<B> {
     fn from(ScriptMigration { meta, up, down }: ScriptMigration) -> Self {
-        Self { meta, body: Body { up: Action::Sql(up), down: down.map(Action::Sql) } }
+        Self { meta, body: Body { up: Action::script(up), down: down.map(Action::script) } }
     }
 }
 
@@ -326,12 +345,31 @@ impl<B: Backend> Action<B> {
         Self::Code(Arc::new(move |conn| run(conn).map_err(Into::into)))
     }
 
-    /// The script, without byte order mark.
-    pub(crate) fn text(&self) -> Option<&str> {
+    const fn script(file: Cow<'static, str>) -> Self {
+        Self::Sql(ScriptText::new(file))
+    }
+
+    /// The script, if it is one and not code.
+    pub(crate) const fn as_script(&self) -> Option<&ScriptText> {
         match self {
-            Self::Sql(text) => Some(without_bom(text)),
+            Self::Sql(script) => Some(script),
             Self::Code(_) => None,
         }
+    }
+
+    /// The script as its author wrote it, without byte order mark. This is stored and shown.
+    pub(crate) fn text(&self) -> Option<&str> {
+        self.as_script().map(ScriptText::text)
+    }
+
+    /// The script as it runs, with the values of its placeholders; `None` also if one cannot be replaced.
+    pub(crate) fn sql(&self) -> Option<&str> {
+        self.as_script().and_then(ScriptText::sql)
+    }
+
+    /// The same action with the values of its placeholders; `None` if it has none.
+    fn filled(&self, all: &Placeholders, own: &[Placeholder]) -> Option<Self> {
+        self.as_script()?.filled(B::DIALECT, all, own).map(Self::Sql)
     }
 }
 
@@ -352,7 +390,7 @@ impl<B: Backend> Body<B> {
     /// Whether the action of a direction can run in a transaction.
     pub(crate) fn transaction_fit(&self, direction: Direction) -> TransactionFit {
         match self.action(direction) {
-            Some(Action::Sql(text)) => B::transaction_fit(without_bom(text)),
+            Some(Action::Sql(script)) => script.fit::<B>(),
             Some(Action::Code(_)) if !B::CODE_CAN_BE_ATOMIC => TransactionFit::Outside,
             _ => TransactionFit::Inside,
         }
@@ -371,19 +409,32 @@ impl<B: Backend> Body<B> {
         matches!(self.action(direction), Some(Action::Code(_)))
     }
 
+    /// The same body with the values of its placeholders; `None` if it has none.
+    pub(crate) fn filled(&self, meta: &Meta, all: &Placeholders) -> Option<Self> {
+        let own = &meta.placeholders;
+        if meta.replacement == Replacement::Never || (own.is_empty() && all.declared.is_empty()) {
+            return None;
+        }
+        let up = self.up.filled(all, own);
+        let down = self.down.as_ref().and_then(|down| down.filled(all, own));
+        (up.is_some() || down.is_some()).then(|| Self {
+            up: up.unwrap_or_else(|| self.up.clone()),
+            down: down.or_else(|| self.down.clone()),
+        })
+    }
+
     /// The record for the migration.
     pub(crate) fn record(&self, meta: &Meta) -> Record {
         let short = self.up.text().filter(|text| text.len() <= Self::LONGEST_KEPT);
         Record {
             up_sql: short.map(str::to_owned),
             down: self.down.as_ref().map(|down| match down {
-                Action::Sql(text) => {
-                    let script = StoredScript::new(
-                        &meta.id,
-                        without_bom(text),
-                        meta.options(&self.transaction_fit(Direction::Down)),
-                    );
-                    StoredDown::Script(script)
+                Action::Sql(script) => {
+                    let options = ScriptOptions {
+                        form: script.form(),
+                        ..meta.options(&self.transaction_fit(Direction::Down))
+                    };
+                    StoredDown::Script(StoredScript::new(&meta.id, script.text(), options))
                 }
                 Action::Code(_) => StoredDown::Code,
             }),

@@ -19,6 +19,7 @@ mod ahead;
 pub(crate) mod check;
 pub(crate) mod convention;
 mod down;
+pub(crate) mod placeholders;
 mod refusals;
 pub(crate) mod refused;
 mod renamed;
@@ -89,6 +90,11 @@ impl Plan {
             snapshot: None,
             baseline: None,
         }
+    }
+
+    /// With what the texts of its scripts show.
+    fn with_texts(self, graph: &Graph, setting: Setting<'_>) -> Self {
+        self.with_placeholders(graph, setting).with_refusals(graph, setting)
     }
 
     /// The digest of the history that the plan was made for.
@@ -229,7 +235,7 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
         Target::Known => stored::plan(graph, history, setting),
     };
     let mut plan =
-        Plan::of(history, target, setting, (steps, problems), Direction::Down).with_refusals(graph, setting);
+        Plan::of(history, target, setting, (steps, problems), Direction::Down).with_texts(graph, setting);
     // A redo is one transaction if possible, so that no one sees the migration undone in between.
     let is_atomic = plan.steps.iter().all(|step| step.atomicity == Atomicity::Transaction);
     if *target == Target::Redo && is_atomic {
@@ -250,7 +256,7 @@ pub(crate) fn plan_up(
     let steps: Vec<Step> =
         places.iter().map(|&place| step(graph, history, place, Direction::Up, setting)).collect();
     let problems = check::up(graph, history, &places, &steps, setting);
-    Ok(Plan::of(history, target, setting, (steps, problems), Direction::Up).with_refusals(graph, setting))
+    Ok(Plan::of(history, target, setting, (steps, problems), Direction::Up).with_texts(graph, setting))
 }
 
 fn step(graph: &Graph, history: &History, place: usize, direction: Direction, setting: Setting<'_>) -> Step {

@@ -26,6 +26,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`LostInRebuild`](ProblemKind::LostInRebuild) | warn | deny | warn |
 /// | [`ValuesChanged`](ProblemKind::ValuesChanged) | warn | deny | warn |
 /// | [`QuotedString`](ProblemKind::QuotedString) | warn | deny | warn |
+/// | [`LiteralPlaceholder`](ProblemKind::LiteralPlaceholder) | warn | deny | warn |
 /// | [`DownFails`](ProblemKind::DownFails), [`DownLeavesBehind`](ProblemKind::DownLeavesBehind) | warn | deny | warn |
 /// | [`RowsNotBack`](ProblemKind::RowsNotBack) | allow | warn | allow |
 /// | [`Drift`](ProblemKind::Drift), in a validation | warn | deny | warn |
@@ -72,6 +73,7 @@ impl Policy {
         .with(ProblemKind::Unconventional, Verdict::Allow)
         .with(ProblemKind::OddVersion, Verdict::Allow)
         .with(ProblemKind::QuotedString, Verdict::Warn)
+        .with(ProblemKind::LiteralPlaceholder, Verdict::Warn)
         .with(ProblemKind::SimilarIds, Verdict::Allow)
         .with(ProblemKind::UnusedFile, Verdict::Warn)
         .with(ProblemKind::LostInRebuild, Verdict::Warn)
@@ -92,6 +94,7 @@ impl Policy {
         .with(ProblemKind::Unconventional, Verdict::Deny)
         .with(ProblemKind::OddVersion, Verdict::Warn)
         .with(ProblemKind::QuotedString, Verdict::Deny)
+        .with(ProblemKind::LiteralPlaceholder, Verdict::Deny)
         .with(ProblemKind::SimilarIds, Verdict::Deny)
         .with(ProblemKind::UnusedFile, Verdict::Deny)
         .with(ProblemKind::LostInRebuild, Verdict::Deny)
@@ -141,6 +144,7 @@ impl Policy {
                 | ProblemKind::Unconventional
                 | ProblemKind::OddVersion
                 | ProblemKind::QuotedString
+                | ProblemKind::LiteralPlaceholder
                 | ProblemKind::SimilarIds
                 | ProblemKind::UnusedFile
                 | ProblemKind::RowsLost
@@ -212,6 +216,8 @@ mod tests {
             (Kind::SimilarIds, "aa dd aa"),
             (Kind::UnusedFile, "ww dd ww"),
             (Kind::QuotedString, "ww dd ww"),
+            (Kind::Placeholder, "dd dd dd"),
+            (Kind::LiteralPlaceholder, "ww dd ww"),
             (Kind::InvalidId, "dd dd dd"),
             (Kind::Duplicate, "dd dd dd"),
             (Kind::MissingDependency, "dd dd dd"),
@@ -253,7 +259,7 @@ mod tests {
             Kind::ALL.into_iter().filter(is_denied).collect()
         };
         let mut always = vec![Kind::Dirty, Kind::NeedsExcluded, Kind::NotInBatch, Kind::NotInTransaction];
-        always.extend([Kind::Unconfirmed, Kind::Untrusted]);
+        always.extend([Kind::Unconfirmed, Kind::Untrusted, Kind::Placeholder]);
         always.extend([Kind::InvalidId, Kind::Duplicate, Kind::MissingDependency, Kind::Cycle]);
         always.extend([Kind::Unreadable, Kind::Fails]);
         assert_eq!(denied(Direction::Up), always);

@@ -56,6 +56,11 @@ pub enum ProblemKind {
     /// SQLite reads a word in double quotes as a string literal, since no column has that name. The scripts of a plan and of a validation are checked
     /// for it; a run whose policy does not refuse it makes no trial and does not report it.
     QuotedString,
+    /// A placeholder in its script has no value, is not declared, or has a value that it may not have where it stands.
+    Placeholder,
+    /// Its script has `${...}`, and no placeholder is declared, so this goes to the database as it is. Its metadata can say that it is text
+    /// (`placeholders = false`).
+    LiteralPlaceholder,
     /// Its id is invalid.
     InvalidId,
     /// It is defined twice.
@@ -101,7 +106,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 39] = [
         Self::DatabaseAhead,
         Self::Changed,
         Self::ChangedDown,
@@ -123,6 +128,8 @@ impl ProblemKind {
         Self::SimilarIds,
         Self::UnusedFile,
         Self::QuotedString,
+        Self::Placeholder,
+        Self::LiteralPlaceholder,
         Self::InvalidId,
         Self::Duplicate,
         Self::MissingDependency,
@@ -165,6 +172,8 @@ impl ProblemKind {
             Self::SimilarIds => "similar ids",
             Self::UnusedFile => "unused file",
             Self::QuotedString => "quoted string",
+            Self::Placeholder => "placeholder",
+            Self::LiteralPlaceholder => "literal placeholder",
             Self::InvalidId => "invalid id",
             Self::Duplicate => "duplicate",
             Self::MissingDependency => "missing dependency",

@@ -124,6 +124,16 @@ pub enum Remedy {
         /// The purpose, if the finding does not state it: "to run it without one".
         purpose: Option<&'static str>,
     },
+    /// Give a value for a placeholder.
+    GivePlaceholder {
+        /// Its name.
+        name: String,
+    },
+    /// Declare a placeholder.
+    DeclarePlaceholder {
+        /// Its name.
+        name: String,
+    },
     /// Create the folder of the migrations.
     CreateFolder,
     /// Regenerate the manifest of a remote folder.
@@ -311,6 +321,12 @@ impl fmt::Display for Remedy {
             Self::SetMetadata { key, value, purpose } => {
                 write!(f, "set {key} = {value} in its metadata")?;
                 return purpose.iter().try_for_each(|purpose| write!(f, " {purpose}"));
+            }
+            Self::GivePlaceholder { name } => {
+                return write!(f, "give one with `placeholder_value(\"{name}\", ...)`");
+            }
+            Self::DeclarePlaceholder { name } => {
+                return write!(f, "declare it with `placeholder(Placeholder::new(\"{name}\"))`");
             }
             Self::CreateFolder => "create it",
             Self::MakeManifest => "write the manifest with `Manifest::write`; docs/format.md describes the format",

@@ -38,6 +38,7 @@ mod goal;
 mod keeper;
 mod locked;
 mod migrate;
+mod placeholders;
 mod queries;
 mod recover;
 mod rehearse;

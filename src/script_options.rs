@@ -58,6 +58,16 @@ pub enum RebuildLoss {
     Declared,
 }
 
+/// Whether values are put into a script before it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ScriptForm {
+    /// It runs as it is.
+    #[default]
+    Plain,
+    /// It has placeholders, and runs with their values.
+    WithPlaceholders,
+}
+
 /// How a script runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ScriptOptions {
@@ -65,6 +75,7 @@ pub(crate) struct ScriptOptions {
     pub(crate) foreign_keys: ForeignKeys,
     pub(crate) cascade: Cascade,
     pub(crate) data_loss: DataLoss,
+    pub(crate) form: ScriptForm,
 }
 
 impl ScriptOptions {
@@ -86,7 +97,12 @@ impl ScriptOptions {
             DataLoss::Declared => Some("destructive"),
             DataLoss::Undeclared => None,
         };
-        let words: Vec<&str> = [atomicity, foreign_keys, cascade, data_loss].into_iter().flatten().collect();
+        let form = match self.form {
+            ScriptForm::WithPlaceholders => Some("placeholders"),
+            ScriptForm::Plain => None,
+        };
+        let words = [atomicity, foreign_keys, cascade, data_loss, form];
+        let words: Vec<&str> = words.into_iter().flatten().collect();
         words.join(" ")
     }
 }

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::checksum::Checksum;
 use crate::id::MigrationId;
-use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, ScriptOptions};
+use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, ScriptForm, ScriptOptions};
 
 /// How to roll back a migration, stored with its record for programs that do not have the migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub enum StoredDown {
 pub struct StoredScript {
     /// The script, without byte order mark.
     pub text: String,
-    /// How it runs, as words separated by spaces: `guarded`, `foreign_keys=on`, `foreign_keys=off`, `cascade`. If it is
-    /// empty, the script runs in a transaction and foreign keys are checked.
+    /// How it runs, as words separated by spaces: `guarded`, `foreign_keys=on`, `foreign_keys=off`, `cascade`, `destructive`,
+    /// `placeholders`. If it is empty, the script runs in a transaction as it is, and foreign keys are checked.
     pub options: String,
     /// The SHA-256 of the id, the options and the text, as `docs/format.md` describes; `None` if the database has no
     /// readable checksum.
@@ -71,6 +71,7 @@ impl StoredScript {
                 "foreign_keys=off" => options.foreign_keys = ForeignKeys::Unchecked,
                 "cascade" => options.cascade = Cascade::Allowed,
                 "destructive" => options.data_loss = DataLoss::Declared,
+                "placeholders" => options.form = ScriptForm::WithPlaceholders,
                 unknown => return Err(unknown),
             }
         }
@@ -99,10 +100,12 @@ mod tests {
             for foreign_keys in [ForeignKeys::Checked, ForeignKeys::Enforced, ForeignKeys::Unchecked] {
                 for cascade in [Cascade::Refused, Cascade::Allowed] {
                     for data_loss in [DataLoss::Undeclared, DataLoss::Declared] {
-                        let options = ScriptOptions { atomicity, foreign_keys, cascade, data_loss };
-                        let stored = StoredScript::new(&id, "DROP TABLE a", options);
-                        assert_eq!(stored.parsed_options(), Ok(options));
-                        assert!(stored.is_intact(&id));
+                        for form in [ScriptForm::Plain, ScriptForm::WithPlaceholders] {
+                            let options = ScriptOptions { atomicity, foreign_keys, cascade, data_loss, form };
+                            let stored = StoredScript::new(&id, "DROP TABLE a", options);
+                            assert_eq!(stored.parsed_options(), Ok(options));
+                            assert!(stored.is_intact(&id));
+                        }
                     }
                 }
             }

@@ -60,6 +60,10 @@ pub(crate) struct Global {
     /// The kind of database the migrations are for, when no database URL is given
     #[arg(long, global = true, value_name = "NAME", hide_possible_values = false)]
     pub(crate) dialect: Option<Name>,
+    /// The value of a placeholder in the scripts; can be repeated. Others can read arguments: give a secret in the environment
+    /// [env: SWITCHY_PLACEHOLDER_<NAME>]
+    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
     /// A statement to run first in the session, such as SET search_path = app; can be repeated
     #[arg(long, global = true, value_name = "SQL")]
     pub(crate) session_sql: Vec<String>,
@@ -497,6 +501,7 @@ impl Global {
         Self {
             database_url: None,
             dialect: None,
+            set: Vec::new(),
             session_sql: Vec::new(),
             dir: None,
             no_follow: false,

@@ -54,6 +54,16 @@ impl Environment {
         self.first_of(&[name])
     }
 
+    /// The variable with a name that is not known in advance, as [`get`](Self::get). Of the file, only those are read that begin with
+    /// `SWITCHY_`.
+    pub(crate) fn named(&self, name: String) -> Option<Setting<String>> {
+        let of_process = env::var_os(&name);
+        let of_file = || self.of_file.get(&name).cloned();
+        let source = if of_process.is_some() { Source::Named } else { Source::NamedInEnvFile };
+        let value = of_process.map_or_else(of_file, |value| value.into_string().ok())?;
+        (!value.is_empty()).then(|| Setting { value, source: source(name) })
+    }
+
     /// The first of these variables that the process has, or otherwise the first that the file has.
     pub(crate) fn first_of(&self, names: &[&'static str]) -> Option<Setting<String>> {
         let of_process = |name: &&'static str| {

@@ -45,6 +45,7 @@ mod json;
 mod output;
 mod patience;
 mod place;
+mod placeholders;
 mod progress;
 mod remedy;
 mod session;
@@ -169,6 +170,7 @@ fn prepared<B: Database>(
     for sql in settings.session_sql.iter().flat_map(|setting| &setting.value) {
         runner = runner.session_sql(sql.as_str());
     }
+    runner = settings.placeholders.apply(runner)?;
     if let Some(names) = &settings.drift_ignore {
         runner = runner.ignore_in_drift(names.value.iter().map(String::as_str));
     }

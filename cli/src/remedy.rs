@@ -2,6 +2,9 @@
 
 use switchy_schema::{Direction, Doubt, Remedy};
 
+use crate::placeholders;
+use crate::settings::FILE;
+
 /// The text of a remedy for a user of the command line.
 pub(crate) fn in_shell(remedy: &Remedy) -> String {
     let text = match remedy {
@@ -58,6 +61,13 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
         Remedy::SetMetadata { key, value, purpose } => {
             let purpose = purpose.map_or(String::new(), |purpose| format!(" {purpose}"));
             return format!("set {key} = {value} in its metadata{purpose}");
+        }
+        Remedy::GivePlaceholder { name } => {
+            let variable = placeholders::variable(name);
+            return format!("give one with the environment variable {variable} or with `--set`");
+        }
+        Remedy::DeclarePlaceholder { name } => {
+            return format!("declare {name} under [placeholders] in {FILE} or in its metadata");
         }
         Remedy::CreateFolder => "make one with `init`",
         Remedy::MakeManifest => "write the manifest again with `manifest`",

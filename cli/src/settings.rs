@@ -1,5 +1,6 @@
 //! [`Settings`]: the settings in effect, and their sources.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::args::{After, Global, PolicyName, When};
 use crate::dialect::Name;
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
+use crate::placeholders::{Declared, Placeholders};
 use crate::text::part;
 use crate::verdicts::Verdicts;
 
@@ -31,6 +33,9 @@ pub(crate) enum Source {
     Variable(&'static str),
     /// A variable in the file `.env`.
     EnvFile(&'static str),
+    /// A variable whose name the set decides.
+    Named(String),
+    NamedInEnvFile(String),
     File(PathBuf),
     Default,
 }
@@ -41,6 +46,8 @@ impl fmt::Display for Source {
             Self::Flag(name) => write!(f, "--{name}"),
             Self::Variable(name) => f.write_str(name),
             Self::EnvFile(name) => write!(f, "{name} in .env"),
+            Self::Named(name) => f.write_str(name),
+            Self::NamedInEnvFile(name) => write!(f, "{name} in .env"),
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Default => f.write_str("default"),
         }
@@ -78,6 +85,7 @@ pub(crate) struct Settings {
     pub(crate) keep_snapshots: Option<Setting<usize>>,
     pub(crate) after_failure: Option<Setting<After>>,
     pub(crate) verdicts: Verdicts,
+    pub(crate) placeholders: Placeholders,
 }
 
 /// The content of the configuration file.
@@ -105,6 +113,7 @@ struct File {
     policy: Option<PolicyName>,
     allow: Option<OneOrMore>,
     deny: Option<OneOrMore>,
+    placeholders: Option<BTreeMap<String, Declared>>,
 }
 
 /// A text, or a list of them.
@@ -204,6 +213,7 @@ impl Settings {
         let snapshot_dir = file.snapshot_dir.map(|dir| Setting { value: base.join(dir), source: of_file() });
         let keep_snapshots = file.keep_snapshots.map(|value| Setting { value, source: of_file() });
         let after_failure = file.after_failure.map(|value| Setting { value, source: of_file() });
+        let placeholders = Placeholders::gather(file.placeholders, &global.set, variables)?;
         Ok(Self {
             file: path,
             database,
@@ -225,6 +235,7 @@ impl Settings {
             keep_snapshots,
             after_failure,
             verdicts,
+            placeholders,
         })
     }
 

@@ -11,7 +11,6 @@ use crate::impact::{DataState, Measured};
 use crate::remedy::Remedy;
 use crate::report::Applied;
 use crate::schema::Schema;
-use crate::sql::Position;
 use crate::stored_limits::StoredLimits;
 
 /// What a database holds besides the records. The default knows nothing, and the engine then assumes the worst.
@@ -144,8 +143,8 @@ pub enum Replayed {
     Failed {
         /// Its place among the scripts, from 0.
         script: usize,
-        /// Where the statement that failed is in it.
-        at: Position,
+        /// Where the statement that failed is in it, as an offset in bytes.
+        offset: usize,
         /// Its error.
         fault: Fault,
     },

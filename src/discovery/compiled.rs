@@ -10,6 +10,7 @@ use crate::error::{Failure, Result};
 use crate::history::{Head, HistoryDigest};
 use crate::id::MigrationId;
 use crate::migration::{Meta, Origin, ScriptMigration, Unread};
+use crate::placeholder::{Placeholder, Replacement, Secrecy, ValueForm};
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
 
 /// The migrations in a folder of SQL files, which the program's build script has read, ordered and hashed.
@@ -68,10 +69,23 @@ pub struct Compiled {
     /// [`Meta::rebuild_loss`]
     pub rebuild_loss: RebuildLoss,
     pub accepted: &'static [[u8; 32]],
+    pub placeholders: &'static [CompiledPlaceholder],
+    pub replacement: Replacement,
     pub origin: &'static str,
     pub down_origin: Option<&'static str>,
     pub unused_files: &'static [&'static str],
     pub unread: Option<Unread>,
+}
+
+/// A placeholder as the build script writes it.
+#[doc(hidden)]
+#[derive(Debug)]
+#[allow(clippy::exhaustive_structs, reason = "the build script constructs it")]
+pub struct CompiledPlaceholder {
+    pub name: &'static str,
+    pub default: Option<&'static str>,
+    pub secrecy: Secrecy,
+    pub form: ValueForm,
 }
 
 impl CompiledMigrations {
@@ -146,6 +160,8 @@ impl Compiled {
             data_loss: self.data_loss,
             rebuild_loss: self.rebuild_loss,
             accepted: self.accepted.iter().copied().map(Checksum::from_bytes).collect(),
+            placeholders: self.placeholders.iter().map(CompiledPlaceholder::definition).collect(),
+            replacement: self.replacement,
             checksum: self.checksum.map(Checksum::from_bytes),
             down_origin: self.down_origin.map(file),
             unused_files: texts(self.unused_files),
@@ -153,6 +169,17 @@ impl Compiled {
             ..Meta::new(id, self.down.is_some(), file(self.origin))
         };
         ScriptMigration { meta, up: Cow::Borrowed(self.up), down: self.down.map(Cow::Borrowed) }
+    }
+}
+
+impl CompiledPlaceholder {
+    fn definition(&self) -> Placeholder {
+        Placeholder {
+            default: self.default.map(Cow::Borrowed),
+            secrecy: self.secrecy,
+            form: self.form,
+            ..Placeholder::new(self.name)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `metadata.toml`
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::dialect::Dialect;
 use crate::error::{Failure, MigrationError, Result};
 use crate::location::Location;
 use crate::migration::Meta;
+use crate::placeholder::{Placeholder, Replacement, Secrecy, ValueForm};
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
 
 /// The keys of the file. An unknown key is an error.
@@ -36,6 +38,39 @@ struct Metadata {
     accepted: Vec<Spanned<String>>,
     #[serde(default)]
     allow: Vec<Spanned<String>>,
+    placeholders: Option<Spanned<Placeholders>>,
+}
+
+/// The placeholders of the migration.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected `false`, a list of names, or a table of placeholders")]
+enum Placeholders {
+    /// `false`: `${...}` is text.
+    Replaced(bool),
+    Names(Vec<String>),
+    Table(BTreeMap<String, Declared>),
+}
+
+/// The declaration of a placeholder.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Declared {
+    default: Option<String>,
+    #[serde(default)]
+    secret: bool,
+    #[serde(default)]
+    raw: bool,
+}
+
+impl Declared {
+    fn named(self, name: String) -> Placeholder {
+        Placeholder {
+            default: self.default.map(Cow::Owned),
+            secrecy: if self.secret { Secrecy::Secret } else { Secrecy::Public },
+            form: if self.raw { ValueForm::Raw } else { ValueForm::Guarded },
+            ..Placeholder::new(name)
+        }
+    }
 }
 
 /// A time.
@@ -83,6 +118,32 @@ pub(super) fn apply(own: Dialect, origin: &str, text: &str, meta: &mut Meta) -> 
     for hash in file.accepted {
         meta.accepted
             .push(hash.as_ref().parse().map_err(|error| wrong(format!("{error}"), Some(hash.span())))?);
+    }
+    if let Some(placeholders) = file.placeholders {
+        let span = placeholders.span();
+        meta.placeholders = match placeholders.into_inner() {
+            Placeholders::Replaced(true) => {
+                return Err(wrong(
+                    "`placeholders = true` declares no name; list the names".to_owned(),
+                    Some(span),
+                ));
+            }
+            Placeholders::Replaced(false) => {
+                meta.replacement = Replacement::Never;
+                Vec::new()
+            }
+            Placeholders::Names(names) => names.into_iter().map(Placeholder::new).collect(),
+            Placeholders::Table(table) => {
+                table.into_iter().map(|(name, declared)| declared.named(name)).collect()
+            }
+        };
+        if let Some(placeholder) = meta.placeholders.iter().find(|one| !Placeholder::is_name(&one.name)) {
+            let what = format!(
+                "`{}` cannot be the name of a placeholder, which has ASCII letters, digits and `_`",
+                placeholder.name
+            );
+            return Err(wrong(what, Some(span)));
+        }
     }
     meta.description = file.description.map(Cow::Owned);
     meta.depends_on = file.depends_on.into_iter().map(Into::into).collect();

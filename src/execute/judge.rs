@@ -102,7 +102,7 @@ impl<B: Backend> Executor<'_, B> {
         works: &[Work<'_, '_, B>],
     ) -> Result<Vec<Problem>, Stop> {
         let works: Vec<_> =
-            works.iter().filter_map(|work| work.action.text().map(|text| (work, text))).collect();
+            works.iter().filter_map(|work| work.action.sql().map(|sql| (work, sql))).collect();
         if works.is_empty() {
             return Ok(Vec::new());
         }

@@ -45,7 +45,7 @@ impl<B: Backend> Executor<'_, B> {
         let has_begun = Cell::new(false);
         let (mut progress, mut notes) = (LastProgress::at(begun), Vec::new());
         let head = state.head;
-        let unread = work.action.text().map(B::unread).unwrap_or_default();
+        let unread = work.action.sql().map(B::unread).unwrap_or_default();
         let work_through = |conn: &mut B::Conn<'_>| {
             // Nothing can be rolled back to see what existed before, so the check comes first.
             let keys = work.meta.foreign_keys;
@@ -217,7 +217,7 @@ impl<B: Backend> Executor<'_, B> {
 
     /// What a step may touch: nothing if it can break no reference.
     pub(super) fn may_touch(&self, work: &Work<'_, '_, B>) -> Touched {
-        work.action.text().filter(|_| self.is_script(work)).map_or_else(Touched::anything, B::may_touch)
+        work.action.sql().filter(|_| self.is_script(work)).map_or_else(Touched::anything, B::may_touch)
     }
 
     /// Does the work of `end` in the open transaction.

@@ -48,7 +48,7 @@ impl<B: Backend> Executor<'_, B> {
     ) -> Stop {
         match stop {
             Stop::Fault(fault) => {
-                let fault = cancel::explained(fault);
+                let fault = self.secrets.mask_fault(cancel::explained(fault));
                 let details = &fault.details;
                 let error = match details.doing {
                     Some(doing)

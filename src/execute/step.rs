@@ -12,10 +12,10 @@ use crate::cancel;
 use crate::effect::Trust;
 use crate::error::{Failure, HookKind, MigrationError, Remains, StepFailure};
 use crate::event::Event;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::history::{Head, Record};
 use crate::log_entry::LogEntry;
-use crate::migration::Action;
+use crate::migration::{Action, ScriptText};
 use crate::notice::Notices;
 use crate::report::Applied;
 use crate::sql::mentions;
@@ -60,6 +60,10 @@ impl<B: Backend> Executor<'_, B> {
         };
         let mut notices = notices.take();
         for notice in &mut notices {
+            if let Some(values) = work.action.as_script().and_then(ScriptText::values) {
+                values.move_notice(notice);
+            }
+            self.secrets.mask(&mut notice.message);
             let at = |offset| work.meta.located(work.step.direction, work.action.text(), Some(offset));
             notice.at = notice.offset.map(at);
             if !was_reported {
@@ -135,12 +139,17 @@ impl<B: Backend> Executor<'_, B> {
         execution.findings.extend(self.hidden(conn, work, atomicity)?);
         let began = Instant::now();
         let by_step = match work.action {
-            Action::Sql(_) => {
+            Action::Sql(script) => {
+                // The plan is refused before.
+                let Some(sql) = script.sql() else {
+                    let what = "a placeholder in its script has no value";
+                    return Err(work.failed(Fault::new(FaultKind::Other, what), Atomicity::Transaction));
+                };
                 let tell = |number, of| self.notify(&Event::Statement { step: work.step, number, of });
                 let is_told = self.observer.is_some() && !work.was_reported.get();
                 let listener: Option<&dyn Fn(u32, Option<u32>)> = if is_told { Some(&tell) } else { None };
                 let script = Script {
-                    text: work.action.text().unwrap_or_default(),
+                    text: sql,
                     from: work.first(),
                     atomicity,
                     foreign_keys: work.meta.foreign_keys,
@@ -153,10 +162,12 @@ impl<B: Backend> Executor<'_, B> {
                     session: self.session.as_ref().filter(|_| keeps_session),
                     listener: Listener(listener),
                 };
-                match self.run_stored {
+                let ran = match self.run_stored {
                     Some((run, limits)) if work.step.is_stored => run(conn, &script, progress, limits),
                     _ => B::run_script(conn, &script, progress),
-                }
+                };
+                ran.map(|execution| work.execution_as_written(execution))
+                    .map_err(|fault| work.as_written(fault))
             }
             Action::Code(code) => B::run_code(conn, atomicity, |conn| code(B::lend(conn)).map_err(Fault::of))
                 .map_err(|fault| cancel::explained_of_code(B::fault_of_code(fault)))
@@ -192,7 +203,7 @@ impl<B: Backend> Executor<'_, B> {
     ) -> Result<Vec<StepFinding>, MigrationError> {
         let ran_code = self.ran_code.replace(self.ran_code.get() || !self.is_script(work));
         let has_hook = !self.hooks.before.is_empty();
-        let Some(script) = work.action.text().filter(|_| ran_code || has_hook) else { return Ok(Vec::new()) };
+        let Some(script) = work.action.sql().filter(|_| ran_code || has_hook) else { return Ok(Vec::new()) };
         let found = Self::hidden_by_code(conn, script).map_err(|fault| work.failed(fault, atomicity))?;
         // Nothing has run if there is no hook. The step is judged at its end too, which reports what the policy does not refuse.
         let atomicity = if has_hook { atomicity } else { Atomicity::Transaction };
@@ -214,7 +225,7 @@ impl<B: Backend> Executor<'_, B> {
         let names_table = |text| mentions(text, self.table.as_str());
         let is_watched = match self.is_watched.get() {
             Some(true) => true,
-            _ if hooks > 0 || work.step.is_stored || work.action.text().is_none_or(names_table) => true,
+            _ if hooks > 0 || work.step.is_stored || work.action.sql().is_none_or(names_table) => true,
             Some(false) => false,
             None if is_seen_later => return Ok(false),
             None => B::has_triggers_on(conn, self.table)?,
@@ -250,6 +261,7 @@ impl<B: Backend> Executor<'_, B> {
             outcome.map_err(|fault| cancel::explained_of_code(B::fault_of_code(fault))).map_err(|fault| {
                 let migration = work.step.id.clone();
                 let atomicity = if kind == HookKind::Before { Atomicity::Transaction } else { atomicity };
+                let fault = self.secrets.mask_fault(fault);
                 let remains = Remains::of(atomicity, &fault);
                 MigrationError::from(Failure::Hook { kind, migration, remains, fault })
             })

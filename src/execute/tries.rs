@@ -60,7 +60,7 @@ impl<B: Backend> Executor<'_, B> {
     /// rolled back, nor can some statements, and a rehearsal measures each step once.
     pub(super) fn may_try_again(&self, begun: &Begun<'_, '_, '_, B>, fault: &Fault) -> bool {
         let is_undone = |work: &Work<'_, '_, B>| {
-            self.is_script(work) && work.action.text().and_then(B::outlasts_rollback).is_none()
+            self.is_script(work) && work.action.sql().and_then(B::outlasts_rollback).is_none()
         };
         begun.tries.may_follow(fault) && self.rehearsal.is_none() && begun.works.iter().all(is_undone)
     }

@@ -3,13 +3,15 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use crate::account::Execution;
 use crate::backend::Backend;
 use crate::cancel;
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError, Remains, StepFailure};
 use crate::fault::Fault;
 use crate::history::{Dirty, Record};
-use crate::migration::{Action, Meta};
+use crate::migration::{Action, Meta, ScriptText};
+use crate::placeholder::Secrets;
 use crate::plan::TransactionMode;
 use crate::problem::Problem;
 use crate::step::{Atomicity, Step};
@@ -21,6 +23,8 @@ pub(super) struct Work<'p, 'r, B: Backend> {
     pub(super) of: usize,
     pub(super) meta: &'r Meta,
     pub(super) action: &'r Action<B>,
+    /// The values that no message may contain.
+    pub(super) secrets: &'r Secrets,
     /// The record in the database, if there is one.
     pub(super) before: Option<Record>,
     /// The record of the migration when it is applied.
@@ -51,9 +55,27 @@ impl<B: Backend> Work<'_, '_, B> {
             return number == first;
         }
         let (skipped, ran) = (first.saturating_sub(1) as usize, (number - first) as usize);
-        let statements = self.action.text().and_then(|text| B::statements(text).ok()).unwrap_or_default();
+        let statements = self.action.sql().and_then(|sql| B::statements(sql).ok()).unwrap_or_default();
         let before: Vec<_> = statements.iter().skip(skipped).take(ran).collect();
         before.len() == ran && before.iter().all(|(_, statement)| B::only_sets_session(statement))
+    }
+
+    /// A fault of the script in terms of its text as the author wrote it.
+    pub(super) fn as_written(&self, fault: Fault) -> Fault {
+        match self.action.as_script() {
+            Some(script) => script.fault_as_written(fault),
+            None => fault,
+        }
+    }
+
+    /// What the script did, in terms of its text as the author wrote it.
+    pub(super) fn execution_as_written(&self, mut execution: Execution) -> Execution {
+        if let Some(values) = self.action.as_script().and_then(ScriptText::values) {
+            let text = self.action.text().unwrap_or_default();
+            execution.findings.iter_mut().for_each(|finding| values.move_finding(text, finding));
+        }
+        execution.findings.iter_mut().for_each(|finding| self.secrets.mask_finding(finding));
+        execution
     }
 
     pub(super) fn failed(&self, fault: Fault, atomicity: Atomicity) -> MigrationError {
@@ -67,7 +89,8 @@ impl<B: Backend> Work<'_, '_, B> {
         problems: Vec<Problem>,
         atomicity: Atomicity,
     ) -> MigrationError {
-        let fault = cancel::explained(fault);
+        // A message about a commit or about rows can have a value that an earlier step stored.
+        let fault = self.secrets.mask_fault(cancel::explained(fault));
         // If a failing statement changes nothing, a failure in the first one is as harmless as in a transaction. So is one behind
         // statements that end with the session.
         let did_nothing = B::STATEMENTS_ARE_ATOMIC

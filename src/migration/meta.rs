@@ -11,8 +11,11 @@ use crate::dialect::Dialect;
 use crate::direction::Direction;
 use crate::id::MigrationId;
 use crate::location::Location as Place;
+use crate::placeholder::{Placeholder, Replacement};
 use crate::problem::ProblemKind;
-use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss, ScriptOptions};
+use crate::script_options::{
+    Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss, ScriptForm, ScriptOptions,
+};
 use crate::transaction_fit::TransactionFit;
 
 /// Everything that the planner knows about a migration, except its scripts.
@@ -45,6 +48,10 @@ pub struct Meta {
     pub rebuild_loss: RebuildLoss,
     /// Checksums of earlier texts of its script that are accepted like that of the current text.
     pub accepted: Vec<Checksum>,
+    /// The placeholders that it declares for itself.
+    pub placeholders: Vec<Placeholder>,
+    /// Whether placeholders are replaced in its scripts.
+    pub replacement: Replacement,
     /// The checksum of its script; for code, the checksum of its revision, if it has one.
     pub checksum: Option<Checksum>,
     /// Whether it can be rolled back.
@@ -91,6 +98,8 @@ impl Meta {
             data_loss: DataLoss::Undeclared,
             rebuild_loss: RebuildLoss::Undeclared,
             accepted: Vec::new(),
+            placeholders: Vec::new(),
+            replacement: Replacement::AsDeclared,
             checksum: None,
             is_reversible,
             origin,
@@ -141,6 +150,7 @@ impl Meta {
             foreign_keys: self.foreign_keys,
             cascade: self.cascade,
             data_loss: self.data_loss,
+            form: ScriptForm::Plain,
         }
     }
 

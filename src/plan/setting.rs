@@ -5,10 +5,12 @@ use crate::direction::Direction;
 use crate::graph::Graph;
 use crate::location::Location;
 use crate::migration::Meta;
+use crate::placeholder::Gap;
 use crate::policy::Policy;
 use crate::problem::{ProblemKind, Verdict};
 use crate::refusal::Refusal;
 use crate::script_options::{Atomicity, ScriptOptions};
+use crate::stored::StoredScript;
 use crate::transaction_fit::TransactionFit;
 
 /// How the steps of a run are committed.
@@ -29,7 +31,16 @@ pub(crate) trait Scripts {
     /// The statements that are certain to be refused if the script at a place runs with this atomicity.
     fn refusals(&self, place: usize, direction: Direction, atomicity: Atomicity) -> Vec<Refusal>;
 
-    /// The text of the script at a place in a direction, if it is a script.
+    /// The placeholders of the script at a place that cannot be replaced.
+    fn gaps(&self, place: usize, direction: Direction) -> &[Gap];
+
+    /// The first `${...}` of the script at a place, with its offset, if no placeholder is declared and it is not said to be text.
+    fn literal(&self, place: usize, direction: Direction) -> Option<(usize, String)>;
+
+    /// The placeholders of a script in the database that cannot be replaced, with their places.
+    fn stored_gaps(&self, script: &StoredScript) -> Vec<(Gap, Location)>;
+
+    /// The text of the script at a place in a direction, as its author wrote it, if it is a script.
     fn text(&self, place: usize, direction: Direction) -> Option<&str>;
 
     /// The position of a byte offset in a script, and the statement that begins there.

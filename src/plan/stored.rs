@@ -8,7 +8,7 @@ use crate::history::{History, Record};
 use crate::id::MigrationId;
 use crate::problem::{Problem, ProblemKind};
 use crate::remedy::Remedy;
-use crate::script_options::ScriptOptions;
+use crate::script_options::{ScriptForm, ScriptOptions};
 use crate::sql::has_statement;
 use crate::step::Step;
 use crate::stored::StoredDown;
@@ -28,6 +28,11 @@ pub(super) fn plan(graph: &Graph, history: &History, setting: Setting<'_>) -> (V
             found.push(*problem);
             ScriptOptions::default()
         });
+        if let (ScriptForm::WithPlaceholders, Some(StoredDown::Script(script))) = (options.form, &record.down)
+        {
+            let gaps = setting.scripts.stored_gaps(script).into_iter();
+            found.extend(gaps.map(|(gap, at)| gap.problem(&record.id, at)));
+        }
         undone.push((&record.id, options));
         steps.push(step(record, options));
     }

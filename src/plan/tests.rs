@@ -10,6 +10,7 @@ use crate::history::{Dirty, Record};
 use crate::id::MigrationId;
 use crate::location::Location;
 use crate::migration::{Meta, Migration, Origin, Unread};
+use crate::placeholder::Gap;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::script_options::ScriptOptions;
@@ -100,6 +101,18 @@ fn plan_of(set: &str, history: &str, target: &Target) -> Result<Plan> {
 struct Named<'g>(&'g Graph);
 
 impl Scripts for Named<'_> {
+    fn gaps(&self, _place: usize, _direction: Direction) -> &[Gap] {
+        &[]
+    }
+
+    fn literal(&self, _place: usize, _direction: Direction) -> Option<(usize, String)> {
+        None
+    }
+
+    fn stored_gaps(&self, _script: &StoredScript) -> Vec<(Gap, Location)> {
+        Vec::new()
+    }
+
     fn transaction_fit(&self, place: usize, _direction: Direction) -> &TransactionFit {
         static MIXED: LazyLock<TransactionFit> =
             LazyLock::new(|| TransactionFit::Divided(TransactionConflict::new(0, "does not fit", "do")));

@@ -16,7 +16,7 @@ use crate::foreign::{Cell, ForeignTable};
 use crate::history::{History, Record};
 use crate::id::MigrationId;
 use crate::log_entry::{LogEntry, LogEntryKind, Signature};
-use crate::migration::Action;
+use crate::migration::ScriptText;
 use crate::recovery::{Amendment, Change};
 use crate::remedy::Remedy;
 use crate::schema::{Definition, Schema};
@@ -149,10 +149,7 @@ impl<B: Backend> MigrationRunner<B> {
             .zip(self.set.bodies())
             .map(|(meta, body)| Local {
                 meta,
-                text: match &body.up {
-                    Action::Sql(text) => Some(&**text),
-                    Action::Code(_) => None,
-                },
+                text: body.up.as_script().map(ScriptText::file),
                 runs_here: setting.excludes(meta).is_none(),
             })
             .collect();

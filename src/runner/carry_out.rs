@@ -211,7 +211,7 @@ impl<B: Backend> MigrationRunner<B> {
         run: &mut Run,
     ) -> Result<(), Stop> {
         let Planned { tracking, history, plan, version } = planned;
-        let stored = Self::stored(&plan, &history);
+        let stored = self.stored(&plan, &history);
         let approved = plan.approve(consent)?;
         let run_stored = run_stored.map(|run| (run, self.stored_limits));
         let witness = run.kept.as_ref().and_then(|kept| kept.witness.as_deref());
@@ -259,6 +259,7 @@ impl<B: Backend> MigrationRunner<B> {
             waits: &self.waits,
             watcher: self.connect.as_ref().map(|connect| Watcher::new(connect, self.observer.as_ref())),
             policy: &self.policy,
+            secrets: self.set.secrets(),
             lock: &self.lock,
             version: None,
             is_watched: Cell::new(None),

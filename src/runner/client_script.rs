@@ -8,6 +8,7 @@ use crate::fault::Fault;
 use crate::history::{Dirty, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::{LogEntry, LogEntryKind};
+use crate::placeholder::Filled;
 use crate::plan::{Plan, TransactionMode};
 use crate::remedy::Remedy;
 use crate::script_options::{Atomicity, ForeignKeys};
@@ -142,9 +143,17 @@ impl<B: Backend> Client<'_, B> {
         let foreign = || Failure::ForeignPlan(step.id.clone());
         let (meta, body) = self.runner.find(step).ok_or_else(foreign)?;
         let action = body.action(step.direction).ok_or_else(foreign)?;
-        let Some(text) = action.text() else {
+        let Some(script) = action.as_script() else {
             let what = "it is code, which only the program has";
             return Err(refusal(Some(&step.id), what, "run it with the program"));
+        };
+        if let Some(name) = script.values().and_then(Filled::secret) {
+            let what = format!("it would have the value of `${{{name}}}`, which is secret");
+            return Err(refusal(Some(&step.id), &what, "run it with the program"));
+        }
+        let Some(text) = script.sql() else {
+            let what = "a placeholder in its script has no value";
+            return Err(refusal(Some(&step.id), what, "give it one"));
         };
         let log = self.runner.table.log();
         let script = B::client_part(conn, &self.runner.table, &log, ClientPart::Script(text, step.atomicity));

@@ -13,10 +13,11 @@ use crate::execute::Stop;
 use crate::fault::Fault;
 use crate::history::History;
 use crate::log_entry::{LogEntry, LogEntryKind, Signature};
+use crate::migration::ScriptText;
 use crate::recovery::{Amendment, Change};
 use crate::remedy::Remedy;
 use crate::schema::{Schema, SchemaChange};
-use crate::sql::same_name;
+use crate::sql::{Position, same_name};
 use crate::step::ForeignKeys;
 use crate::touched::Touched;
 
@@ -226,12 +227,13 @@ impl<B: Backend> MigrationRunner<B> {
         match self.replay(&ran, &without) {
             Replay::Made(schema) => Ok(Ok(schema)),
             Replay::Failed(error) => Ok(Err(unreplayed(&error))),
-            Replay::Impossible => Self::replayed_beside(conn, &ran, &without),
+            Replay::Impossible => self.replayed_beside(conn, &ran, &without),
         }
     }
 
     /// The schema that migrations produce in an empty schema beside the live one, or why it is not known.
     fn replayed_beside(
+        &self,
         conn: &mut B::Conn<'_>,
         ran: &[Ran<B>],
         without: &[&str],
@@ -243,7 +245,10 @@ impl<B: Backend> MigrationRunner<B> {
                     "is code or a script that only the database has, and neither is run again on a server";
                 return Ok(Err(DriftReason::of(ran.id(), why)));
             };
-            scripts.push(script);
+            let Some(sql) = script.sql() else {
+                return Ok(Err(DriftReason::of(ran.id(), "has a placeholder without a value")));
+            };
+            scripts.push(sql);
         }
         let replayed = B::replay(conn, &scripts, without)
             .map_err(|fault| Self::whole_database("read the schema of the database", fault))?;
@@ -255,7 +260,11 @@ impl<B: Backend> MigrationRunner<B> {
         Ok(match replayed {
             Replayed::Made(schema) => Ok(schema),
             Replayed::Refused { script, why } => Err(of(script, why)),
-            Replayed::Failed { script, at, fault } => {
+            Replayed::Failed { script, offset, fault } => {
+                let text = ran.get(script).and_then(Ran::script);
+                let offset = text.map_or(offset, |text| text.offset_as_written(offset));
+                let at = Position::of(text.map(ScriptText::text).unwrap_or_default(), offset);
+                let fault = self.set.secrets().mask_fault(fault);
                 Err(of(script, format!("fails in an empty schema, at {at}: {fault}")))
             }
             Replayed::Impossible(why) => Err(DriftReason::general(why)),

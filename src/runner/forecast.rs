@@ -211,10 +211,10 @@ impl<B: Backend> MigrationRunner<B> {
         history: &History,
         sample: Sample,
     ) -> Result<Vec<Forecast>> {
-        let stored = Self::stored(plan, history);
+        let stored = self.stored(plan, history);
         let text = |step: &Step| {
             let body = self.find_with(&stored, step).map(|(_, body)| body);
-            body.and_then(|body| body.action(step.direction)).and_then(Action::text)
+            body.and_then(|body| body.action(step.direction)).and_then(Action::sql)
         };
         // The part of a script that is done has no further effects.
         let begin = |step: &Step| {
@@ -234,9 +234,19 @@ impl<B: Backend> MigrationRunner<B> {
         let prepare = self.prepare.as_deref();
         let limits = self.stored_limits;
         let request = ForecastRequest { scripts: &scripts, tables: &tables, prepare, sample, limits };
-        let failed = |fault| Self::whole_database("try out the migrations", fault);
+        let secrets = self.set.secrets();
+        let failed = |fault| Self::whole_database("try out the migrations", secrets.mask_fault(fault));
         let forecasts = patiently(self.lock_timeout, || B::forecast(conn, &request)).map_err(failed)?;
-        Ok(forecasts.into_iter().zip(begins).map(|(forecast, begin)| forecast.after(begin)).collect())
+        let as_written = |(step, (forecast, begin)): (&Step, (Forecast, usize))| {
+            let mut forecast = forecast.after(begin);
+            let action = self.find_with(&stored, step).and_then(|(_, body)| body.action(step.direction));
+            if let Some(script) = action.and_then(Action::as_script) {
+                script.move_forecast(&mut forecast);
+            }
+            secrets.mask_forecast(&mut forecast);
+            forecast
+        };
+        Ok(plan.steps().iter().zip(forecasts.into_iter().zip(begins)).map(as_written).collect())
     }
 
     /// Adds the changed lines of scripts that changed, if both texts are known.

@@ -1,5 +1,7 @@
 //! Running code under the lock.
 
+use std::borrow::Cow;
+
 use super::MigrationRunner;
 use crate::backend::Backend;
 use crate::cancel;
@@ -40,7 +42,9 @@ impl<B: Backend> MigrationRunner<B> {
         body: impl FnOnce(&mut B::Conn<'_>, &Holding) -> Result<R>,
     ) -> Result<R> {
         refuse_cancelled()?;
-        let mut waiting = |lock: &str, holder: &str| self.notify(&Event::Waiting { lock, holder });
+        let mut waiting = |lock: &str, holder: &str| {
+            self.notify(&Event::Waiting { lock, holder: &self.without_secrets(holder) });
+        };
         let table = B::resolve(conn, &self.table).map_err(|fault| self.database("find the place", fault))?;
         let done = self.lock.held::<B, R>(conn, &table, self.lock_timeout, &mut waiting, |conn, holding| {
             self.make_table(conn, &holding.table)?;
@@ -48,8 +52,19 @@ impl<B: Backend> MigrationRunner<B> {
         });
         done.map_err(|error| match error {
             LockError::Fault { doing, fault } => self.database(doing, B::explained(conn, &table, fault)),
-            LockError::Failed(error) => error,
+            LockError::Failed(error) => match error.failure() {
+                Failure::LockTimeout { lock, holder, waited } => {
+                    let holder = self.without_secrets(holder).into_owned();
+                    Failure::LockTimeout { lock: lock.clone(), holder, waited: *waited }.into()
+                }
+                _ => error,
+            },
         })
+    }
+
+    /// What a server says about another session, which may run a statement of this set.
+    pub(super) fn without_secrets<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.set.secrets().masked(text).map_or(Cow::Borrowed(text), Cow::Owned)
     }
 
     pub(super) fn lock_failure(&self, error: LockError) -> MigrationError {

@@ -70,7 +70,8 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn lock_holder(&self, mut conn: B::Conn<'_>) -> Result<Option<String>> {
         let conn = &mut conn;
         self.run_session_sql(conn)?;
-        self.lock.holder::<B>(conn, &self.table).map_err(|error| self.lock_failure(error))
+        let holder = self.lock.holder::<B>(conn, &self.table).map_err(|error| self.lock_failure(error))?;
+        Ok(holder.map(|holder| self.without_secrets(&holder).into_owned()))
     }
 
     /// Returns the names of the tables that the engine may have in a database: the tracking table, its log, and on a server a table to be locked.
@@ -106,10 +107,10 @@ impl<B: Backend> MigrationRunner<B> {
         read.map_err(|fault| Self::whole_database("read the schema of the database", fault))
     }
 
-    /// Returns the script that a migration of the set runs in a direction; `None` if it has none or runs code.
+    /// Returns the script of a migration of the set in a direction, without the values of placeholders; `None` if it has none or runs code.
     pub fn script(&self, id: impl Into<MigrationId>, direction: Direction) -> Option<&str> {
         let place = self.set.graph().place(&id.into())?;
-        self.set.bodies()[place].action(direction).and_then(Action::text)
+        self.set.body(place).action(direction).and_then(Action::text)
     }
 
     /// Returns the records of what is applied now, and the log of what was rolled back or corrected.

@@ -12,6 +12,7 @@ use crate::history::History;
 use crate::id::MigrationId;
 use crate::lock::Holding;
 use crate::log_entry::{LogEntry, Signature};
+use crate::migration::ScriptText;
 use crate::progress::StatementOutcome;
 use crate::recovery::{Amendment, Contents, Facts, Recovery, decide};
 
@@ -124,20 +125,33 @@ impl<B: Backend> MigrationRunner<B> {
         else {
             return Ok(None);
         };
-        // A long script is not stored with its record. The program's script is used if it is the same.
-        let of_set = || {
-            let place = self.set.graph().place(id)?;
-            let is_same = self.set.graph().metas()[place].checksum == record.checksum;
-            self.set.bodies()[place].action(dirty.direction).filter(|_| is_same)?.text()
-        };
-        let Some(script) = record.script(dirty.direction).or_else(of_set) else {
-            return Ok(Some(StatementOutcome::Unknown("its script was not kept".to_owned())));
+        let unknown = |why: &str| Ok(Some(StatementOutcome::Unknown(why.to_owned())));
+        let stored = record.script(dirty.direction);
+        // A long script is not stored with its record, and the values of placeholders never are. The program's script is used if it is the same.
+        let of_set = self.set.graph().place(id).and_then(|place| {
+            let is_unchanged = self.set.graph().metas()[place].checksum == record.checksum;
+            let is_same = |script: &&ScriptText| stored.map_or(is_unchanged, |text| text == script.text());
+            self.script_at(place, dirty.direction).filter(is_same)
+        });
+        let script = match (of_set, stored) {
+            (Some(script), _) => match script.sql() {
+                Some(sql) => sql,
+                None => return unknown("a placeholder in its script has no value"),
+            },
+            (None, Some(stored)) => stored,
+            (None, None) => return unknown("its script was not kept"),
         };
         let mut pause = Duration::from_millis(1);
         loop {
             let outcome =
                 patiently(self.lock_timeout, || B::statement_outcome(conn, script, statement, mark));
-            let outcome = outcome.map_err(self.reading())?;
+            let mut outcome = outcome.map_err(self.reading())?;
+            match &mut outcome {
+                StatementOutcome::Partial { what: text, .. }
+                | StatementOutcome::Running(text)
+                | StatementOutcome::Unknown(text) => self.set.secrets().mask(text),
+                StatementOutcome::Completed | StatementOutcome::NoEffect => {}
+            }
             match &outcome {
                 StatementOutcome::Running(session)
                     if self.wait_briefly(&format!("of migration `{id}`"), session, began, &mut pause) => {}

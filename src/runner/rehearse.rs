@@ -133,7 +133,7 @@ impl<B: Backend> MigrationRunner<B> {
         let (history, baseline) = self.foreseen(copy, history, &rehearsal.target)?;
         let plan = self.plan_without_snapshot(copy, &history, Goal::to(&rehearsal.target))?;
         let plan = plan.with_baseline(baseline);
-        let stored = Self::stored(&plan, &history);
+        let stored = self.stored(&plan, &history);
         if rehearsed.place == RehearsalPlace::Transaction {
             if let Some(reason) = self.unfit(&plan, &stored, rehearsal) {
                 return Ok(Impact::only_planned(plan, reason, state.clone()));
@@ -288,7 +288,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// The script of a step; `None` if it is code.
     fn text<'s>(&'s self, stored: &'s Stored<B>, step: &Step) -> Option<&'s str> {
-        self.find_with(stored, step)?.1.action(step.direction)?.text()
+        self.find_with(stored, step)?.1.action(step.direction)?.sql()
     }
 
     /// What ran in these steps.

@@ -3,13 +3,15 @@
 use super::MigrationRunner;
 use crate::backend::{Backend, ForecastRequest};
 use crate::checksum::Checksum;
+use crate::direction::Direction;
 use crate::effect::{PlannedScript, Sample, Trust};
 use crate::error::{Failure, MigrationError, Result};
 use crate::fault::Fault;
 use crate::history::Record;
 use crate::id::MigrationId;
 use crate::lock::Lock;
-use crate::migration::{Meta, Migration};
+use crate::migration::{Meta, Migration, ScriptText};
+use crate::placeholder::Replacement;
 use crate::policy::Policy;
 use crate::problem::{ProblemKind, Verdict};
 use crate::remedy::Remedy;
@@ -30,8 +32,8 @@ impl<B: Backend> Ran<B> {
     }
 
     /// Its script, if it is one of the program and not from the database.
-    pub(super) fn script(&self) -> Option<&str> {
-        if self.trust == Trust::Program { self.migration.body.up.text() } else { None }
+    pub(super) fn script(&self) -> Option<&ScriptText> {
+        if self.trust == Trust::Program { self.migration.body.up.as_script() } else { None }
     }
 }
 
@@ -46,7 +48,7 @@ pub(super) enum Replay {
 impl<B: Backend> MigrationRunner<B> {
     /// A migration of the set.
     pub(super) fn of_set(&self, place: usize) -> Ran<B> {
-        let (meta, body) = (&self.set.graph().metas()[place], &self.set.bodies()[place]);
+        let (meta, body) = (&self.set.graph().metas()[place], self.set.body(place));
         Ran { migration: Migration { meta: meta.clone(), body: body.clone() }, trust: Trust::Program }
     }
 
@@ -73,15 +75,13 @@ impl<B: Backend> MigrationRunner<B> {
         if record.checksum.is_some_and(|checksum| checksum != Checksum::of(text)) {
             return Err("has a stored script that is damaged");
         }
-        let migration = Migration::from_scripts(record.id.clone(), text.clone(), None);
-        let atomicity = match B::transaction_fit(text) {
+        let Migration { meta, body } = Migration::from_scripts(record.id.clone(), text.clone(), None);
+        let body = body.filled(&meta, &self.set.placeholders().for_stored()).unwrap_or(body);
+        let atomicity = match body.transaction_fit(Direction::Up) {
             TransactionFit::Inside => Atomicity::Transaction,
             _ => Atomicity::NonTransactional,
         };
-        Ok(Ran {
-            migration: Migration { meta: Meta { atomicity, ..migration.meta }, ..migration },
-            trust: Trust::Database,
-        })
+        Ok(Ran { migration: Migration { meta: Meta { atomicity, ..meta }, body }, trust: Trust::Database })
     }
 
     /// The schema that migrations produce in an empty database in memory, one after the other in this order, without some tables. Only the
@@ -91,9 +91,9 @@ impl<B: Backend> MigrationRunner<B> {
         let (mut stored, mut migrations, mut before) = (Vec::new(), Vec::new(), None::<MigrationId>);
         for Ran { migration, trust } in ran {
             let (mut migration, id) = (migration.clone(), migration.meta.id.clone());
-            if *trust == Trust::Database {
-                let text = migration.body.up.text().unwrap_or_default().to_owned();
-                stored.push((id.clone(), text, migration.meta.atomicity));
+            // A script with a placeholder that has no value is refused.
+            if let (Trust::Database, Some(sql)) = (*trust, migration.body.up.sql()) {
+                stored.push((id.clone(), sql.to_owned(), migration.meta.atomicity));
             }
             migration.meta = Meta {
                 // In the order in which they were applied, whatever their names and dependencies say, and wherever they are for.
@@ -109,6 +109,9 @@ impl<B: Backend> MigrationRunner<B> {
                 cascade: Cascade::Allowed,
                 data_loss: DataLoss::Declared,
                 rebuild_loss: RebuildLoss::Declared,
+                // The values are in the scripts already.
+                placeholders: Vec::new(),
+                replacement: Replacement::Never,
                 ..migration.meta
             };
             migrations.push(migration);
@@ -117,6 +120,7 @@ impl<B: Backend> MigrationRunner<B> {
             // If a setting is impossible in memory, such as one that needs another file, the script that needs it fails.
             let _ = self.run_session_sql(conn);
             let mut runner = Self::for_backend(migrations)?.table_name(self.table.as_str())?.lock(Lock::Off);
+            runner.set.hide(self.set.secrets());
             // A finding was one for the run in the live database to judge.
             runner.policy = ProblemKind::ALL
                 .into_iter()

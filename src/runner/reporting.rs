@@ -33,6 +33,7 @@ impl<B: Backend> MigrationRunner<B> {
         if fault.details.is_cancel {
             return Failure::Stopped(0).into();
         }
+        let fault = self.set.secrets().mask_fault(fault);
         Failure::Database { doing, table: Some(self.table.clone()), done: None, fault }.into()
     }
 

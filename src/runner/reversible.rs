@@ -124,6 +124,7 @@ impl<B: Backend> MigrationRunner<B> {
         let mut runner = Self::for_backend(migrations)?.lock(Lock::Off).protect::<&str>([]);
         runner.table = self.table.clone();
         runner.environment.clone_from(&self.environment);
+        runner.set.change_placeholders(|placeholders| placeholders.clone_from(self.set.placeholders()));
         runner.lock_timeout = self.lock_timeout;
         // Whatever a policy can allow does not matter on a copy.
         runner.policy =

@@ -1,6 +1,6 @@
 //! [`Set`]: the migrations of a runner.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::backend::Backend;
 use crate::direction::Direction;
@@ -8,6 +8,7 @@ use crate::discovery::{CompiledMigrations, MigrationSource};
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::migration::{Body, Meta, Migration};
+use crate::placeholder::{Placeholders, Secrecy, Secrets};
 use crate::transaction_fit::TransactionFit;
 
 /// The migrations of a runner, in order. Migrations that a build script has ordered are created when they are first needed, which
@@ -15,12 +16,16 @@ use crate::transaction_fit::TransactionFit;
 pub(super) struct Set<B: Backend> {
     compiled: Option<CompiledMigrations>,
     loaded: OnceLock<Loaded<B>>,
+    placeholders: Placeholders,
+    secrets: OnceLock<Arc<Secrets>>,
 }
 
 /// The migrations themselves: what is known of each, what it runs, and whether that fits into a transaction.
 struct Loaded<B: Backend> {
     graph: Graph,
     bodies: Vec<Body<B>>,
+    /// With the values of their placeholders, for those that were needed and have any.
+    filled: Vec<OnceLock<Option<Body<B>>>>,
     /// Up and down, for those that were checked.
     fits: Vec<[OnceLock<TransactionFit>; 2]>,
     /// The places of those that are not read because their names are misspelled.
@@ -35,7 +40,7 @@ impl<B: Backend> Set<B> {
     pub(super) fn of(source: &impl MigrationSource<B>) -> Result<Self> {
         if let Some(compiled) = source.compiled() {
             compiled.refuse_unfit(B::DIALECT)?;
-            return Ok(Self { compiled: Some(compiled), loaded: OnceLock::new() });
+            return Ok(Self::made(Some(compiled), OnceLock::new()));
         }
         let migrations = source.migrations()?;
         migrations.iter().try_for_each(Migration::refuse_nul)?;
@@ -44,7 +49,49 @@ impl<B: Backend> Set<B> {
             (migration.meta, migration.body)
         });
         let (graph, bodies) = Graph::build(parts.collect())?;
-        Ok(Self { compiled: None, loaded: OnceLock::from(Loaded::new(graph, bodies)) })
+        Ok(Self::made(None, OnceLock::from(Loaded::new(graph, bodies))))
+    }
+
+    fn made(compiled: Option<CompiledMigrations>, loaded: OnceLock<Loaded<B>>) -> Self {
+        Self { compiled, loaded, placeholders: Placeholders::default(), secrets: OnceLock::new() }
+    }
+
+    /// The placeholders that are declared for the whole set, and their values.
+    pub(super) fn placeholders(&self) -> &Placeholders {
+        &self.placeholders
+    }
+
+    /// Changes the placeholders or their values. The scripts are filled when they are needed, which is never at a start with nothing pending.
+    pub(super) fn change_placeholders(&mut self, change: impl FnOnce(&mut Placeholders)) {
+        change(&mut self.placeholders);
+        self.secrets = OnceLock::new();
+        if let Some(loaded) = self.loaded.get_mut() {
+            loaded.forget_values();
+        }
+    }
+
+    /// The secret values of the set.
+    pub(super) fn secrets(&self) -> &Arc<Secrets> {
+        self.secrets.get_or_init(|| {
+            let mut secrets = Secrets::default();
+            let own = self.graph().metas().iter().map(|meta| &*meta.placeholders);
+            for own in own.filter(|own| !own.is_empty()).chain([&[][..]]) {
+                for declared in own.iter().chain(&self.placeholders.declared) {
+                    match self.placeholders.find(own, &declared.name) {
+                        Some((placeholder, Some(value))) if placeholder.secrecy == Secrecy::Secret => {
+                            secrets.add(&placeholder.name, value);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Arc::new(secrets)
+        })
+    }
+
+    /// Hides the secrets of another set, whose scripts this one has.
+    pub(super) fn hide(&mut self, secrets: &Arc<Secrets>) {
+        self.secrets = OnceLock::from(Arc::clone(secrets));
     }
 
     /// The results of the build script, if there is one.
@@ -56,8 +103,16 @@ impl<B: Backend> Set<B> {
         &self.loaded().graph
     }
 
+    /// What the migrations run, without the values of placeholders.
     pub(super) fn bodies(&self) -> &[Body<B>] {
         &self.loaded().bodies
+    }
+
+    /// What the migration at a place runs, with the values of its placeholders.
+    pub(super) fn body(&self, place: usize) -> &Body<B> {
+        let loaded = self.loaded();
+        let (meta, body) = (&loaded.graph.metas()[place], &loaded.bodies[place]);
+        loaded.filled[place].get_or_init(|| body.filled(meta, &self.placeholders)).as_ref().unwrap_or(body)
     }
 
     /// The migrations that are not read because their names are misspelled. Those of a compiled set were reported when it was built.
@@ -73,7 +128,7 @@ impl<B: Backend> Set<B> {
         let loaded = self.loaded();
         let [up, down] = &loaded.fits[place];
         let fit = if direction == Direction::Up { up } else { down };
-        fit.get_or_init(|| loaded.bodies[place].transaction_fit(direction))
+        fit.get_or_init(|| self.body(place).transaction_fit(direction))
     }
 
     fn loaded(&self) -> &Loaded<B> {
@@ -90,6 +145,14 @@ impl<B: Backend> Loaded<B> {
     fn new(graph: Graph, bodies: Vec<Body<B>>) -> Self {
         let misspelled =
             (0..bodies.len()).filter(|&place| graph.metas()[place].right_name().is_some()).collect();
-        Self { misspelled, fits: bodies.iter().map(|_| Default::default()).collect(), graph, bodies }
+        let mut loaded = Self { misspelled, fits: Vec::new(), filled: Vec::new(), graph, bodies };
+        loaded.forget_values();
+        loaded
+    }
+
+    /// Forgets what depends on the values of placeholders.
+    fn forget_values(&mut self) {
+        self.filled = self.bodies.iter().map(|_| OnceLock::new()).collect();
+        self.fits = self.bodies.iter().map(|_| Default::default()).collect();
     }
 }

@@ -8,8 +8,10 @@ use crate::execute::Found;
 use crate::history::{History, Record};
 use crate::id::MigrationId;
 use crate::migration::{Body, Meta, Migration, Origin};
+use crate::placeholder::Replacement;
 use crate::plan::Plan;
 use crate::plan::stored::ORIGIN;
+use crate::script_options::ScriptForm;
 use crate::step::Step;
 use crate::stored::{StoredDown, StoredScript};
 
@@ -18,11 +20,15 @@ pub(super) type Stored<B> = HashMap<MigrationId, (Meta, Body<B>)>;
 
 impl<B: Backend> MigrationRunner<B> {
     /// The migrations of a plan that only the database knows.
-    pub(super) fn stored(plan: &Plan, history: &History) -> Stored<B> {
+    pub(super) fn stored(&self, plan: &Plan, history: &History) -> Stored<B> {
         let steps = plan.steps().iter().filter(|step| step.is_stored);
         let records = steps.filter_map(|step| history.get(&step.id));
         let scripts = records.filter_map(|record| match &record.down {
-            Some(StoredDown::Script(script)) => Some((record.id.clone(), parts(record, script))),
+            Some(StoredDown::Script(script)) => {
+                let (meta, body) = parts(record, script);
+                let body = body.filled(&meta, &self.set.placeholders().for_stored()).unwrap_or(body);
+                Some((record.id.clone(), (meta, body)))
+            }
             _ => None,
         });
         scripts.collect()
@@ -30,7 +36,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     pub(super) fn find(&self, step: &Step) -> Option<Found<'_, B>> {
         let place = self.set.graph().place(&step.id)?;
-        Some((&self.set.graph().metas()[place], &self.set.bodies()[place]))
+        Some((&self.set.graph().metas()[place], self.set.body(place)))
     }
 
     /// The migration of a step, from the database if it is a stored one.
@@ -51,6 +57,10 @@ fn parts<B: Backend>(record: &Record, script: &StoredScript) -> (Meta, Body<B>) 
         foreign_keys: options.foreign_keys,
         cascade: options.cascade,
         data_loss: options.data_loss,
+        replacement: match options.form {
+            ScriptForm::Plain => Replacement::Never,
+            ScriptForm::WithPlaceholders => Replacement::AsDeclared,
+        },
         checksum: record.checksum,
         origin: Origin::File(ORIGIN.into()),
         ..migration.meta

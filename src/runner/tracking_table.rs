@@ -92,7 +92,7 @@ impl<B: Backend> MigrationRunner<B> {
             let ours = self.set.graph().metas()[place].checksum;
             match (record.checksum, &self.set.bodies()[place].up) {
                 (was, _) if was == ours => {}
-                (Some(was), Action::Sql(text)) if was.recognises(text) => record.checksum = ours,
+                (Some(was), Action::Sql(script)) if was.recognises(script.file()) => record.checksum = ours,
                 _ => {}
             }
             self.check_resumable(record, place);
@@ -187,7 +187,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// The record that the migration at a place gets from this program.
     pub(super) fn record_of(&self, place: usize) -> Record {
-        self.set.bodies()[place].record(&self.set.graph().metas()[place]).by(self.program.as_deref())
+        self.set.body(place).record(&self.set.graph().metas()[place]).by(self.program.as_deref())
     }
 
     /// The history as it will be written: with the checksums of the scripts where older programs stored none, so that the digest
@@ -202,7 +202,7 @@ impl<B: Backend> MigrationRunner<B> {
             }
             record.checksum = record.checksum.or(meta.checksum);
             if record.checksum == meta.checksum && (record.up_sql.is_none() || record.down.is_none()) {
-                let known = self.set.bodies()[place].record(meta);
+                let known = self.set.body(place).record(meta);
                 record.up_sql = record.up_sql.take().or(known.up_sql);
                 record.down = record.down.take().or(known.down);
             }

@@ -17,6 +17,7 @@ use crate::id::MigrationId;
 use crate::lock::Holding;
 use crate::migration::Meta;
 use crate::plan::check::conflict;
+use crate::plan::placeholders;
 use crate::plan::refused::refused;
 use crate::plan::{Plan, Setting, TransactionMode, plan};
 use crate::policy::Policy;
@@ -71,8 +72,13 @@ impl<B: Backend> MigrationRunner<B> {
         found.extend(failing.into_iter().filter(|_| plan.failing_step().is_none()));
         // The script and the name of an applied migration can no longer be changed.
         let is_late = |problem: &Problem| {
-            matches!(problem.kind, ProblemKind::QuotedString | ProblemKind::Unconventional)
-                && history.get(&problem.migration).is_some()
+            let kinds = [
+                ProblemKind::QuotedString,
+                ProblemKind::Unconventional,
+                ProblemKind::Placeholder,
+                ProblemKind::LiteralPlaceholder,
+            ];
+            kinds.contains(&problem.kind) && history.get(&problem.migration).is_some()
         };
         found.extend(self.examined()?.into_iter().filter(|problem| !is_late(problem)));
         found.extend(self.drifted(conn));
@@ -176,7 +182,9 @@ impl<B: Backend> MigrationRunner<B> {
             let atomicity = setting.options(graph, place, Direction::Down).atomicity;
             let refused = refused(graph, (place, Direction::Down), (atomicity, 1), setting).into_iter();
             let refused = refused.filter(|found| found.only_in.is_none()).map(|found| found.problem);
-            conflict(graph, place, Direction::Down, setting).into_iter().chain(refused).collect::<Vec<_>>()
+            let placeholders = placeholders::found(graph, place, Direction::Down, setting);
+            let conflict = conflict(graph, place, Direction::Down, setting);
+            conflict.into_iter().chain(refused).chain(placeholders).collect::<Vec<_>>()
         };
         places.flat_map(of_script).collect()
     }

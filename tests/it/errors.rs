@@ -304,7 +304,7 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
         (source([("1_it/up.oracle.sql", b"")]), Source,
             "FOLDER/1_it/up.oracle.sql: `oracle` is no database that it could be for; use sqlite, postgres or mysql"),
         (metadata("descripton = \"x\""), Source,
-            "FOLDER/1_it/metadata.toml:1:1: unknown field `descripton`, expected one of `description`, `depends_on`, `depends_on_if_present`, `run_in_transaction`, `foreign_keys`, `lock_timeout`, `environments`, `databases`, `accepted`, `allow`; docs/format.md lists the keys of metadata.toml"),
+            "FOLDER/1_it/metadata.toml:1:1: unknown field `descripton`, expected one of `description`, `depends_on`, `depends_on_if_present`, `run_in_transaction`, `foreign_keys`, `lock_timeout`, `environments`, `databases`, `accepted`, `allow`, `placeholders`; docs/format.md lists the keys of metadata.toml"),
         (metadata("description = 7"), Source,
             "FOLDER/1_it/metadata.toml:1:15: invalid type: integer `7`, expected a string; docs/format.md lists the keys of metadata.toml"),
         (metadata("description = \"x"), Source,

@@ -27,6 +27,7 @@ const FLOORS: [&[&str]; 7] = [
         "stored_limits",
         "log_entry",
         "objection",
+        "placeholder",
         "effect",
         "problem",
         "progress",

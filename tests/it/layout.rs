@@ -337,7 +337,7 @@ fn malformed_metadata_is_an_error_with_line_and_column() {
         &at(
             "2:1",
             "unknown field `depend_on`, expected one of `description`, `depends_on`, `depends_on_if_present`, \
-             `run_in_transaction`, `foreign_keys`, `lock_timeout`, `environments`, `databases`, `accepted`, `allow`",
+             `run_in_transaction`, `foreign_keys`, `lock_timeout`, `environments`, `databases`, `accepted`, `allow`, `placeholders`",
         ),
     );
     check_metadata("depends_on = 'x'", &at("1:14", "invalid type: string \"x\", expected a sequence"));
@@ -371,7 +371,7 @@ fn malformed_metadata_is_an_error_with_line_and_column() {
         &at(
             "1:2",
             "unknown field `more`, expected one of `description`, `depends_on`, `depends_on_if_present`, \
-             `run_in_transaction`, `foreign_keys`, `lock_timeout`, `environments`, `databases`, `accepted`, `allow`",
+             `run_in_transaction`, `foreign_keys`, `lock_timeout`, `environments`, `databases`, `accepted`, `allow`, `placeholders`",
         ),
     );
     check_metadata("\u{feff}description = 1", &at("1:15", "invalid type: integer `1`, expected a string"));

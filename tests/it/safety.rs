@@ -10,7 +10,7 @@ use rusqlite::functions::FunctionFlags;
 use switchy_schema::test_utils::{TestDatabase, TestMigrationBuilder, rows, schema};
 use switchy_schema::{
     BoxError, Dialect, EffectKind, ErrorKind, Event, Evidence, ForeignKeys, Migration, MigrationError,
-    MigrationRunner, Policy, Problem, ProblemKind, Target, TransactionMode, Verdict,
+    MigrationRunner, Placeholder, Policy, Problem, ProblemKind, Target, TransactionMode, Verdict,
 };
 
 use crate::execution::{applied, memory, set};
@@ -484,6 +484,20 @@ fn refusals() -> Vec<Refusal> {
         (
             ProblemKind::QuotedString,
             deny(vec![sql("1_a", "CREATE TABLE a AS SELECT \"x\" AS y")], ProblemKind::QuotedString),
+            vec![],
+            "",
+            latest(),
+        ),
+        (
+            ProblemKind::Placeholder,
+            runner([sql("1_a", "CREATE TABLE ${a} (b)").placeholder(Placeholder::new("a"))]),
+            vec![],
+            "",
+            latest(),
+        ),
+        (
+            ProblemKind::LiteralPlaceholder,
+            deny(vec![sql("1_a", "CREATE TABLE \"${a}\" (b)")], ProblemKind::LiteralPlaceholder),
             vec![],
             "",
             latest(),

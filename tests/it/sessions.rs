@@ -147,7 +147,8 @@ fn a_rebuild_that_loses_rows_is_refused() {
             DROP TABLE a;
             ALTER TABLE new_a RENAME TO a;"
         );
-        MigrationRunner::<SqliteOver<Session>>::for_backend([Migration::sql("1_rebuild", script.leak())]).unwrap()
+        MigrationRunner::<SqliteOver<Session>>::for_backend([Migration::sql("1_rebuild", script.leak())])
+            .unwrap()
     };
     let refused = rebuild("WHERE b IS NOT NULL").run(&mut session).unwrap_err();
     assert!(

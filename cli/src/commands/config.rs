@@ -79,8 +79,9 @@ pub(super) fn config(context: &Context<'_>) -> Outcome {
         _ => "",
     };
     let (mut rows, mut json): (Vec<Vec<Field>>, Map<String, Value>) = (Vec::new(), Map::new());
-    for (name, setting) in all {
-        let (value, source) = setting.unwrap_or_else(|| (otherwise(name).to_owned(), Source::Default));
+    let all = all.into_iter().map(|(name, setting)| (name.to_owned(), setting));
+    for (name, setting) in all.chain(settings.placeholders.shown()) {
+        let (value, source) = setting.unwrap_or_else(|| (otherwise(&name).to_owned(), Source::Default));
         let value_json = if value.is_empty() { Value::Null } else { json!(value) };
         let source = if value.is_empty() { "not set".to_owned() } else { source.to_string() };
         json.insert(name.replace('-', "_"), json!({ "value": value_json, "source": source }));

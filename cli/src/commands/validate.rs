@@ -110,6 +110,7 @@ fn refused_on<B: Database>(context: &Context<'_>, own: &[Meta], found: &[Problem
     if let Some(environment) = &settings.environment {
         runner = runner.environment(&environment.value);
     }
+    runner = settings.placeholders.apply(runner)?;
     // Its metadata names the database, or it has a script of its own for it.
     let is_for = |meta: &Meta| {
         let is_other =

@@ -34,6 +34,7 @@ mod moves;
 mod on_servers;
 mod own_binary;
 mod passwords;
+mod placeholders;
 mod reading;
 mod server_errors;
 mod snapshot_files;

@@ -4,7 +4,7 @@
 
 use compiled_set::{limited, schema, server};
 use switchy_schema::rusqlite::Connection;
-use switchy_schema::{CompiledMigrations, Direction, ErrorKind, MigrationRunner, Target};
+use switchy_schema::{CompiledMigrations, Direction, ErrorKind, MigrationRunner, ProblemKind, Target};
 
 fn memory() -> Connection {
     Connection::open_in_memory().unwrap()
@@ -46,7 +46,7 @@ fn a_database_goes_from_one_to_the_other() {
 fn environments_decide_what_runs() {
     for (environment, runs) in [(None, 1), (Some("staging"), 2), (Some("production"), 1)] {
         let runner = |set: CompiledMigrations| {
-            let runner = MigrationRunner::new(set).unwrap();
+            let runner = MigrationRunner::new(set).unwrap().placeholder_value("secret", "unknown");
             environment.map_or_else(|| MigrationRunner::new(set).unwrap(), |name| runner.environment(name))
         };
         let conn = memory();
@@ -65,4 +65,23 @@ fn a_set_for_another_database_is_refused() {
         error.to_string(),
         "the migrations were built for postgres, and this is sqlite; build them for sqlite with `build::Embed::database`"
     );
+}
+
+/// A migration declares placeholders in its metadata, which are in the program.
+#[test]
+fn placeholders_are_replaced() {
+    let runner = || MigrationRunner::new(limited::MIGRATIONS).unwrap().environment("staging");
+    let conn = memory();
+    let error = runner().run(&conn).unwrap_err();
+    assert_eq!(error.problems()[0].kind, ProblemKind::Placeholder, "{error}");
+    runner()
+        .placeholder_value("secret", "unknown")
+        .placeholder_value("place", "elsewhere")
+        .run(&conn)
+        .unwrap();
+    conn.execute_batch("INSERT INTO elsewhere DEFAULT VALUES").unwrap();
+    let value: String = conn.query_row("SELECT x FROM elsewhere", [], |row| row.get(0)).unwrap();
+    assert_eq!(value, "unknown");
+    // Nothing is pending, so the values are not needed any more.
+    assert!(runner().run(&conn).unwrap().is_up_to_date());
 }

@@ -43,12 +43,11 @@ pub(super) fn replay(conn: &mut Client, scripts: &[&str], without: &[&str]) -> R
     // A statement that waits for a lock would hold up others.
     let settings = format!("SET LOCAL search_path = {}; SET LOCAL lock_timeout = '1s'", quote(&name));
     conn.batch_execute(&settings).map_err(fault)?;
-    for (place, (script, pieces)) in scripts.iter().zip(&all).enumerate() {
+    for (place, pieces) in all.iter().enumerate() {
         for piece in pieces {
             // With this protocol the server runs one statement only, so none that hides in a text can end the transaction.
             if let Err(error) = query(conn, piece.text, &[]) {
-                let at = crate::sql::Position::of(script, piece.offset);
-                return Ok(Replayed::Failed { script: place, at, fault: fault(error) });
+                return Ok(Replayed::Failed { script: place, offset: piece.offset, fault: fault(error) });
             }
         }
     }

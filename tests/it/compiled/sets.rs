@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use switchy_schema::compiled::{Compiled, FORMAT, Set};
 use switchy_schema::{
     Atomicity, Cascade, Checksum, CompiledMigrations, DataLoss, Dialect, ForeignKeys, Migration,
-    MigrationRunner, RebuildLoss, TransactionMode,
+    MigrationRunner, RebuildLoss, Replacement, TransactionMode,
 };
 
 pub(super) fn leak(text: impl Into<String>) -> &'static str {
@@ -64,6 +64,8 @@ fn written(id: &'static str) -> Compiled {
         data_loss: DataLoss::Undeclared,
         rebuild_loss: RebuildLoss::Undeclared,
         accepted: &[],
+        placeholders: &[],
+        replacement: Replacement::AsDeclared,
         origin: "migrations/up.sql",
         down_origin: None,
         unused_files: &[],

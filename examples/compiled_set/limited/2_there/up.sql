@@ -1,1 +1,1 @@
-CREATE TABLE there (x);
+CREATE TABLE ${place} (x DEFAULT '${secret}');

@@ -22,6 +22,7 @@ mod mysql;
 mod notices;
 mod older;
 mod overlays;
+mod placeholders;
 mod postgres;
 mod references;
 mod refusals;

@@ -35,6 +35,7 @@ mod model;
 mod newer_program;
 mod odd_scripts;
 mod other_backends;
+mod ports;
 mod processes;
 mod properties;
 mod recovery;

@@ -165,7 +165,7 @@ fn a_list_fetches_metadata_and_no_script_and_leaves_the_cache_usable() {
         metas.into_iter().map(|meta| (meta.id.to_string(), meta.description.map(String::from))).collect()
     };
     let described = ("1_users".to_owned(), Some("Who writes.".to_owned()));
-    assert_eq!(listed(&remote(&server)), [described.clone()]);
+    assert_eq!(listed(&remote(&server)), std::slice::from_ref(&described));
     assert_eq!(server.paths(), format!("{MANIFEST} /set/1_users/metadata.toml"));
 
     // A list of a newer set does not take the place of the set that was fetched whole.

@@ -45,7 +45,7 @@ impl<B: Backend> Executor<'_, B> {
         let session = self.watcher.as_ref().filter(|_| !self.changes_sessions(atomicity));
         let session = session.and_then(|watcher| Some((watcher, watcher.session(conn, self.lock)?)));
         let Some((watcher, session)) = session else { return (body(conn), None) };
-        let watching = watcher.watch(work.step, session, self.lock_timeout(work));
+        let watching = watcher.watch(work.step, session, self.lock_timeout(work), self.secrets);
         let done = body(conn);
         (done, watching.end())
     }

@@ -23,7 +23,7 @@ impl<'l> TableState<'l> {
         Self { form: tracking.form, head: tracking.head, digest, count, version: None, comparison }
     }
 
-    /// The state with one more record (up) or one fewer (down).
+    /// The state with one more record (up) or one fewer (down). The table was reconciled before, so it has the current form.
     pub(super) fn toggled(&self, record: &Record, direction: Direction) -> Self {
         let digest = self.digest.toggled(HistoryDigest::of_record(
             &record.id,
@@ -34,7 +34,7 @@ impl<'l> TableState<'l> {
             Direction::Up => self.count + 1,
             Direction::Down => self.count - 1,
         };
-        Self { form: TableForm::Current, head: Head { digest: Some(digest), count }, digest, count, ..*self }
+        Self { head: Head { digest: Some(digest), count }, digest, count, ..*self }
     }
 }
 

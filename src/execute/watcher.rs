@@ -8,6 +8,7 @@ use crate::backend::{Backend, Blocker, Driver};
 use crate::event::{Event, Observer};
 use crate::fault::BoxError;
 use crate::lock::Lock;
+use crate::placeholder::Secrets;
 use crate::step::Step;
 
 /// Opens a connection and passes it to a function.
@@ -48,6 +49,8 @@ struct State {
 struct Watched {
     step: Step,
     session: String,
+    /// What the other session runs may have them too.
+    secrets: Secrets,
     every: Duration,
     next: Instant,
     /// When the session was first seen waiting, if it is waiting.
@@ -76,7 +79,13 @@ impl<B: Backend> Watcher<B> {
     }
 
     /// Watches a step in this session until the result is dropped.
-    pub(super) fn watch(&self, step: &Step, session: String, limit: Option<Duration>) -> Watching {
+    pub(super) fn watch(
+        &self,
+        step: &Step,
+        session: String,
+        limit: Option<Duration>,
+        secrets: &Secrets,
+    ) -> Watching {
         // A server that is asked more often may not renew what it tells.
         const SHORTEST: Duration = Duration::from_millis(150);
 
@@ -87,6 +96,7 @@ impl<B: Backend> Watcher<B> {
         state.watched = Some(Watched {
             step: step.clone(),
             session,
+            secrets: secrets.clone(),
             every,
             next: Instant::now() + every,
             since: None,
@@ -165,7 +175,11 @@ impl Shared {
         let Some(watched) = &mut state.watched else { return };
         watched.next = Instant::now() + watched.every;
         let since = *watched.since.get_or_insert_with(Instant::now);
-        watched.blocker = blocker;
+        watched.blocker = blocker.map(|mut blocker| {
+            watched.secrets.mask(&mut blocker.lock);
+            watched.secrets.mask(&mut blocker.holder);
+            blocker
+        });
         let Some(Blocker { lock, session, holder }) = &watched.blocker else {
             watched.since = None;
             return;

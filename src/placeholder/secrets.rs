@@ -10,9 +10,10 @@ use crate::remedy::Remedy;
 use crate::sql::{folded, part};
 
 /// The secret values of a set, with the names of their placeholders.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Secrets(Vec<Secret>);
 
+#[derive(Clone)]
 struct Secret {
     name: String,
     /// In lower case: a database folds a name that is not quoted.

@@ -36,6 +36,7 @@ mod newer_program;
 mod odd_scripts;
 mod other_backends;
 mod placeholders;
+mod ports;
 mod processes;
 mod properties;
 mod recovery;

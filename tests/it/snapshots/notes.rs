@@ -128,11 +128,12 @@ fn after_a_restore_no_run_is_unfinished() {
 }
 
 #[test]
-fn a_note_that_cannot_be_read_is_an_error() {
+fn a_note_that_cannot_be_read_is_an_error_and_stays() {
     let database = database("delete");
-    std::fs::create_dir(note(&database)).unwrap();
+    std::fs::write(note(&database), b"state \xff").unwrap();
     let error = keeping(vec![add_title()]).run(&database.connect()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Snapshot);
+    assert_eq!(std::fs::read(note(&database)).unwrap(), b"state \xff");
     assert_eq!(applied(&database.connect()), ["1_notes"]);
 }
 

@@ -147,7 +147,8 @@ fn a_rebuild_that_loses_rows_is_refused() {
             DROP TABLE a;
             ALTER TABLE new_a RENAME TO a;"
         );
-        MigrationRunner::<SqliteOver<Session>>::for_backend([Migration::sql("1_rebuild", &script)]).unwrap()
+        MigrationRunner::<SqliteOver<Session>>::for_backend([Migration::sql("1_rebuild", script.leak())])
+            .unwrap()
     };
     let refused = rebuild("WHERE b IS NOT NULL").run(&mut session).unwrap_err();
     assert!(
@@ -170,7 +171,7 @@ fn settings_are_set_back() {
         let mut session = Session(database.connect());
         let script =
             format!("PRAGMA cache_size = 77; PRAGMA recursive_triggers = ON; CREATE TABLE a (b); {end}");
-        let step = Migration::sql("1_a", &script);
+        let step = Migration::sql("1_a", script.leak());
         let runner = MigrationRunner::<SqliteOver<Session>>::for_backend([step]).unwrap();
         assert_eq!(runner.run(&mut session).is_ok(), works);
         assert_eq!(session.rows("PRAGMA recursive_triggers").unwrap(), [[Some("0".to_owned())]]);

@@ -23,7 +23,7 @@
 //! | `sqlite` | the functions for SQLite, and the driver `sqlite-sqlx` |
 //! | `postgres` | the functions for PostgreSQL, and the driver `postgres-raw` |
 //!
-//! Both are on by default. The application enables other drivers in `switchy_database`.
+//! Both are on by default, and one is needed. The application enables other drivers in `switchy_database`.
 
 pub mod blocking;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -2,11 +2,14 @@
 //! [blocking] ones, with `&rusqlite::Connection` and `&mut postgres::Client`.
 //!
 //! ```
-//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
 //! let db = switchy_database_connection::init_sqlite_sqlx(None).await?;
 //! moosicbox_schema::migrate_config(&*db).await?;
 //! moosicbox_schema::migrate_library(&*db).await?;
-//! # Ok::<(), Box<dyn std::error::Error>>(()) })
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! `README.md` lists the differences from the published crate.

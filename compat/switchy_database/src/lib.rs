@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
-compile_error!("enable at least one of the features `sqlite`, `postgres` and `mysql`, which is a kind of database each");
+compile_error!(
+    "enable at least one of the features `sqlite`, `postgres` and `mysql`, which is a kind of database each"
+);
 
 mod fault;
 mod handover;

@@ -13,10 +13,13 @@ use crate::MigrateError;
 /// asks the database what it is, and an error of its scripts is an error.
 ///
 /// ```
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
 /// let db = switchy_database_connection::init_sqlite_sqlx(None).await?;
 /// moosicbox_schema::migrate_config(&*db).await?;
-/// # Ok::<(), Box<dyn std::error::Error>>(()) })
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
@@ -49,11 +52,14 @@ pub async fn migrate_library(db: &dyn Database) -> Result<(), MigrateError> {
 /// | this | runs those before it; it stays pending, as in 0.1 | runs everything, with a warning in the log |
 ///
 /// ```
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
 /// let db = switchy_database_connection::init_sqlite_rusqlite(None)?;
 /// moosicbox_schema::migrate_library_until(&*db, Some("2025-05-31-110603_update_api_source_id_structure")).await?;
 /// moosicbox_schema::migrate_library(&*db).await?;
-/// # Ok::<(), Box<dyn std::error::Error>>(()) })
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors

@@ -2,11 +2,14 @@
 //! [blocking] ones, with `&rusqlite::Connection` and `&mut postgres::Client`.
 //!
 //! ```
-//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
 //! let db = switchy_database_connection::init_sqlite_sqlx(None).await?;
 //! moosicbox_schema::migrate_config(&*db).await?;
 //! moosicbox_schema::migrate_library(&*db).await?;
-//! # Ok::<(), Box<dyn std::error::Error>>(()) })
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! `README.md` lists the differences from the published crate.
@@ -23,7 +26,7 @@
 //! | `sqlite` | the functions for SQLite, and the driver `sqlite-sqlx` |
 //! | `postgres` | the functions for PostgreSQL, and the driver `postgres-raw` |
 //!
-//! Both are on by default. The application enables other drivers in `switchy_database`.
+//! Both are on by default, and one is needed. The application enables other drivers in `switchy_database`.
 
 pub mod blocking;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

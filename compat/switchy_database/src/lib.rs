@@ -1,5 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+compile_error!(
+    "enable at least one of the features `sqlite`, `postgres` and `mysql`, which is a kind of database each"
+);
+
 mod fault;
 mod handover;
 mod relay;

@@ -90,7 +90,8 @@ impl Session {
     ///     }
     /// }
     ///
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// # runtime.block_on(async {
     /// let connection = rusqlite::Connection::open_in_memory()?;
     /// let pool = vec![Arc::new(switchy_async::sync::Mutex::new(connection))];
     /// let db: Box<dyn switchy_database::Database> = Box::new(switchy_database::rusqlite::RusqliteDatabase::new(pool));
@@ -98,7 +99,9 @@ impl Session {
     /// let runner = MigrationRunner::<Sqlite>::for_backend(CodeMigrations::<Sqlite>::new().register(Users))?;
     /// assert_eq!(Arc::new(runner).run_on(&*db).await?.applied.len(), 1);
     /// assert!(db.table_exists("users").await?);
-    /// # Ok::<(), Box<dyn std::error::Error>>(()) })
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors

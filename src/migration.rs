@@ -415,6 +415,11 @@ impl<B: Backend> Body<B> {
         if meta.replacement == Replacement::Never || (own.is_empty() && all.declared.is_empty()) {
             return None;
         }
+        self.replaced(all, own)
+    }
+
+    /// The same body with the values of its placeholders, also if nothing is declared.
+    pub(crate) fn replaced(&self, all: &Placeholders, own: &[Placeholder]) -> Option<Self> {
         let up = self.up.filled(all, own);
         let down = self.down.as_ref().and_then(|down| down.filled(all, own));
         (up.is_some() || down.is_some()).then(|| Self {

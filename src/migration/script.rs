@@ -43,10 +43,13 @@ impl ScriptText {
         }
     }
 
-    /// Whether it fits into a transaction. One that cannot run is refused for another reason.
+    /// Whether it fits into a transaction. If a value is missing, the text of its author says so.
     pub(super) fn fit<B: Backend>(&self) -> TransactionFit {
-        let Some(fit) = self.sql().map(B::transaction_fit) else { return TransactionFit::Inside };
-        match (fit, self.values()) {
+        let (sql, values) = match self.sql() {
+            Some(sql) => (sql, self.values()),
+            None => (self.text(), None),
+        };
+        match (B::transaction_fit(sql), values) {
             (TransactionFit::Divided(conflict), Some(values)) => {
                 let offset = values.offset(conflict.offset);
                 TransactionFit::Divided(TransactionConflict { offset, ..conflict })

@@ -200,7 +200,10 @@ impl<B: Backend> MigrationRunner<B> {
             }
             Err(Fault::new(FaultKind::Other, "it began or ended a transaction"))
         });
-        Ok(called.map_err(|fault| Failure::BaselineIf { id: baseline.id.clone(), fault })?)
+        Ok(called.map_err(|fault| {
+            let fault = self.set.secrets().mask_fault(fault);
+            Failure::BaselineIf { id: baseline.id.clone(), fault }
+        })?)
     }
 }
 

@@ -26,7 +26,11 @@ impl<B: Backend> MigrationRunner<B> {
         let scripts = records.filter_map(|record| match &record.down {
             Some(StoredDown::Script(script)) => {
                 let (meta, body) = parts(record, script);
-                let body = body.filled(&meta, &self.set.placeholders().for_stored()).unwrap_or(body);
+                // The program that stored it has declared placeholders, also if this one does not.
+                let is_replaced = meta.replacement == Replacement::AsDeclared;
+                let values = self.set.placeholders().for_stored();
+                let replaced = is_replaced.then(|| body.replaced(&values, &meta.placeholders)).flatten();
+                let body = replaced.unwrap_or(body);
                 Some((record.id.clone(), (meta, body)))
             }
             _ => None,

@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, Result};
 use crate::execute::Stop;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Dirty, Head, History, HistoryDigest, Record};
-use crate::migration::Action;
+use crate::migration::{Action, ScriptText};
 use crate::problem::{ProblemKind, Verdict};
 use crate::target::Target;
 
@@ -104,19 +104,25 @@ impl<B: Backend> MigrationRunner<B> {
     fn check_resumable(&self, record: &mut Record, place: usize) {
         let Some(dirty) = record.dirty.as_ref().filter(|dirty| dirty.is_to_resume) else { return };
         let (direction, statement) = (dirty.direction, dirty.statement.unwrap_or(1));
+        // A value of a placeholder may have statements. The text without the values does not show whether they are still as many.
+        let script = self.set.body(place).action(direction).and_then(Action::as_script);
+        let has_values = script.is_some_and(|script| script.values().is_some());
+        if let Some(sql) = script.and_then(ScriptText::sql).filter(|_| has_values) {
+            let count = B::statements(sql).ok().and_then(|statements| u32::try_from(statements.len()).ok());
+            if dirty.of.is_none() || dirty.of != count {
+                return stop_resuming(record);
+            }
+        }
         let now = self.set.bodies()[place].action(direction).and_then(Action::text);
         let was = record.script(direction);
         let [was, now] = [was, now].map(|text| text.map(|text| text.replace("\r\n", "\n")));
         let is_as_done = was == now
-            || was.zip(now).is_some_and(|(was, now)| {
+            || was.zip(now).filter(|_| !has_values).is_some_and(|(was, now)| {
                 B::offset_of(&was, statement).is_some_and(|end| now.get(..end) == was.get(..end))
             });
         match direction {
             Direction::Up if is_as_done => record.checksum = self.set.graph().metas()[place].checksum,
-            Direction::Down if !is_as_done => {
-                // A person must name the statement at which it continues.
-                record.dirty = record.dirty.take().map(|dirty| Dirty { is_to_resume: false, ..dirty });
-            }
+            Direction::Down if !is_as_done => stop_resuming(record),
             _ => {}
         }
     }
@@ -209,4 +215,9 @@ impl<B: Backend> MigrationRunner<B> {
         }
         history
     }
+}
+
+/// A person must name the statement at which it continues.
+fn stop_resuming(record: &mut Record) {
+    record.dirty = record.dirty.take().map(|dirty| Dirty { is_to_resume: false, ..dirty });
 }

@@ -192,6 +192,16 @@ fn a_downgrade_replaces_them_in_the_stored_script() {
     assert_eq!(older.history(&conn).unwrap().log()[0].kind, LogEntryKind::Downgraded);
 }
 
+/// The backslash of `\${name}` goes, also if the program that downgrades declares nothing.
+#[test]
+fn a_stored_script_keeps_no_escape() {
+    let conn = in_memory();
+    let set = [Migration::reversible("1_a", "CREATE TABLE c (d)", "INSERT INTO c VALUES ('\\${name}')")];
+    declaring(MigrationRunner::new(set).unwrap()).run(&conn).unwrap();
+    MigrationRunner::new(Vec::<Migration>::new()).unwrap().downgrade(&conn).unwrap();
+    assert_eq!(value(&conn, "SELECT d FROM c"), "${name}");
+}
+
 /// A script that was stored when nothing was declared runs as it is.
 #[test]
 fn a_stored_script_without_placeholders_is_not_changed() {
@@ -338,4 +348,23 @@ fn an_interrupted_step_goes_on_with_its_values() {
     assert_eq!(findings(&set().run(&conn).unwrap_err()).len(), 1);
     set().placeholder_value("name", "5").run(&conn).unwrap();
     assert_eq!(value(&conn, "SELECT b || '' FROM app_a"), "5");
+}
+
+/// With another number of statements, the number of the one to continue at would name another one.
+#[test]
+fn an_interrupted_step_does_not_go_on_with_fewer_statements() {
+    let script = "CREATE TABLE a (b);\n${extra};\nCREATE TABLE c (d);\nINSERT INTO c VALUES (${name});";
+    let set = |extra: &str, name: &str| {
+        let migration = Migration::from_scripts("1_a", script, None).outside_transaction();
+        let runner = declaring(MigrationRunner::new([migration]).unwrap()).placeholder_value("name", name);
+        runner.placeholder(Placeholder::new("extra").raw()).placeholder_value("extra", extra)
+    };
+    let conn = in_memory();
+    let several = "INSERT INTO a VALUES (1); INSERT INTO a VALUES (2)";
+    set(several, "oops").run(&conn).unwrap_err();
+    set(several, "5").recover(&conn, Recovery::Retry("1_a".into()), Signature::of("ada")).unwrap();
+    let error = set("SELECT 1", "5").run(&conn).unwrap_err();
+    assert!(findings(&error)[0].contains("did not finish, at statement 5 of 5"), "{error}");
+    set(several, "5").run(&conn).unwrap();
+    assert_eq!(value(&conn, "SELECT group_concat(b) || (SELECT d FROM c) FROM a"), "1,25");
 }

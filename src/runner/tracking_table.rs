@@ -104,14 +104,10 @@ impl<B: Backend> MigrationRunner<B> {
     fn check_resumable(&self, record: &mut Record, place: usize) {
         let Some(dirty) = record.dirty.as_ref().filter(|dirty| dirty.is_to_resume) else { return };
         let (direction, statement) = (dirty.direction, dirty.statement.unwrap_or(1));
-        // A value of a placeholder may have statements. The text without the values does not show whether they are still as many.
         let script = self.set.body(place).action(direction).and_then(Action::as_script);
         let has_values = script.is_some_and(|script| script.values().is_some());
-        if let Some(sql) = script.and_then(ScriptText::sql).filter(|_| has_values) {
-            let count = B::statements(sql).ok().and_then(|statements| u32::try_from(statements.len()).ok());
-            if dirty.of.is_none() || dirty.of != count {
-                return stop_resuming(record);
-            }
+        if script.is_some_and(|script| is_counted_anew::<B>(script, dirty)) {
+            return stop_resuming(record);
         }
         let now = self.set.bodies()[place].action(direction).and_then(Action::text);
         let was = record.script(direction);
@@ -215,6 +211,14 @@ impl<B: Backend> MigrationRunner<B> {
         }
         history
     }
+}
+
+/// Whether the statements of a script may have other numbers than in the run that did not finish: a value of a placeholder may have
+/// statements, and the text without the values does not show it.
+pub(super) fn is_counted_anew<B: Backend>(script: &ScriptText, dirty: &Dirty) -> bool {
+    let Some(sql) = script.sql().filter(|_| script.values().is_some()) else { return false };
+    let count = B::statements(sql).ok().and_then(|statements| u32::try_from(statements.len()).ok());
+    dirty.of.is_none() || dirty.of != count
 }
 
 /// A person must name the statement at which it continues.

@@ -121,7 +121,7 @@ impl Filled {
             return Err(gap(format!("needs the secret `${{{name}}}`"), behind, with_script.into()));
         }
         let Some(value) = value else {
-            let give = Remedy::GivePlaceholder { name: name.to_owned() };
+            let give = Remedy::GivePlaceholder { name: name.to_owned(), secrecy: placeholder.secrecy };
             return Err(gap(format!("needs a value for `${{{name}}}`"), "", give));
         };
         if let Some((why, remedy)) = unfit(value, mark.within, placeholder.secrecy, placeholder.form) {

@@ -59,9 +59,9 @@ impl<B: Backend> MigrationRunner<B> {
         self
     }
 
-    /// Sets how another connection to the same server is opened, on which the run looks who is in its way: the function opens one and passes
-    /// it to the function that it is given. It is called on a thread of its own, once in a run, and only if a step has run for a second,
-    /// or for a third of its limit on waits. If it fails, nobody is told.
+    /// Sets how to open another connection to the same server, on which the run finds out who holds a lock that it waits for. The function
+    /// opens a connection and passes it to its argument. It is called on a thread of its own, once in a run, and only if a step has run for
+    /// a second, or for a third of its limit on waits. If it fails, the run goes on without this information.
     ///
     /// When a statement has waited for a lock for some five seconds, an observer gets [`Event::Blocked`](crate::Event::Blocked); and
     /// if a step fails because of such a wait, its error says who held the lock. Nothing is watched on SQLite, and outside a transaction under

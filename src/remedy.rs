@@ -5,7 +5,6 @@ use std::{fmt, io};
 
 use crate::direction::Direction;
 use crate::doubt::Doubt;
-use crate::placeholder::Secrecy;
 use crate::printable::shortened;
 
 /// What to do about an error or a finding, as a value: a program can offer it as a button and word it for its users.
@@ -129,8 +128,11 @@ pub enum Remedy {
     GivePlaceholder {
         /// Its name.
         name: String,
-        /// Whether the value may be shown.
-        secrecy: Secrecy,
+    },
+    /// Give a value for a placeholder that is secret.
+    GiveSecret {
+        /// Its name.
+        name: String,
     },
     /// Declare a placeholder.
     DeclarePlaceholder {
@@ -325,7 +327,7 @@ impl fmt::Display for Remedy {
                 write!(f, "set {key} = {value} in its metadata")?;
                 return purpose.iter().try_for_each(|purpose| write!(f, " {purpose}"));
             }
-            Self::GivePlaceholder { name, secrecy: _ } => {
+            Self::GivePlaceholder { name } | Self::GiveSecret { name } => {
                 return write!(f, "give one with `placeholder_value(\"{name}\", ...)`");
             }
             Self::DeclarePlaceholder { name } => {

@@ -1,6 +1,6 @@
 //! Remedies in terms of the command line. The engine words them for programmers.
 
-use switchy_schema::{Direction, Doubt, Remedy, Secrecy};
+use switchy_schema::{Direction, Doubt, Remedy};
 
 use crate::placeholders;
 use crate::settings::FILE;
@@ -62,15 +62,13 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
             let purpose = purpose.map_or(String::new(), |purpose| format!(" {purpose}"));
             return format!("set {key} = {value} in its metadata{purpose}");
         }
-        Remedy::GivePlaceholder { name, secrecy } => {
+        Remedy::GivePlaceholder { name } => {
             let variable = placeholders::variable(name);
-            return match secrecy {
-                Secrecy::Public => {
-                    format!("give one with the environment variable {variable} or with `--set`")
-                }
-                // Others on the machine can read arguments.
-                Secrecy::Secret => format!("give one with the environment variable {variable}"),
-            };
+            return format!("give one with the environment variable {variable} or with `--set`");
+        }
+        // Others on the machine can read arguments.
+        Remedy::GiveSecret { name } => {
+            return format!("give one with the environment variable {}", placeholders::variable(name));
         }
         Remedy::DeclarePlaceholder { name } => {
             return format!("declare {name} under [placeholders] in {FILE} or in its metadata");

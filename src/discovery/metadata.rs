@@ -106,7 +106,7 @@ pub(super) fn apply(own: Dialect, origin: &str, text: &str, meta: &mut Meta) -> 
         let Seconds::Number(number) = *seconds.as_ref();
         let timeout = Duration::try_from_secs_f64(number).map_err(|_| {
             wrong(
-                format!("`lock_timeout` cannot be {number}: it is a number of seconds, 0 or more"),
+                format!("lock_timeout cannot be {number}: it is a number of seconds, 0 or more"),
                 Some(seconds.span()),
             )
         })?;

@@ -86,7 +86,8 @@ pub(crate) struct Global {
     /// How long to wait for the lock while another run holds it [default: 60]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub(crate) lock_timeout: Option<f64>,
-    /// How many seconds a statement of a migration waits for a lock of another session [default: as long as the server lets it; on SQLite as --lock-timeout]
+    /// How many seconds a statement of a migration waits for a lock of another session [default: as long as the server lets it;
+    /// on SQLite as --lock-timeout]
     // A longer name of the value would move all explanations below their options.
     #[arg(long, global = true, value_name = "N")]
     pub(crate) statement_lock_timeout: Option<f64>,

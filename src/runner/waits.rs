@@ -47,8 +47,8 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// Sets how often the transaction of a step is tried again if another session is in its way: a lock was not obtained in time, or the
     /// server ended the transaction because of a deadlock or a conflict. The default is 3; 0 tries it once. Before each attempt the run
-    /// pauses, for a random time up to 0.5 s, 1 s, 2 s and so on, and no attempt begins later than
-    /// [`lock_timeout`](Self::lock_timeout) after the first began. An observer gets [`Event::Retrying`](crate::Event::Retrying).
+    /// pauses, for a random time up to 0.5 s, 1 s, 2 s and so on, and an attempt that fails
+    /// later than [`lock_timeout`](Self::lock_timeout) after the first began is the last. An observer gets [`Event::Retrying`](crate::Event::Retrying).
     ///
     /// Each attempt is a new transaction, with all checks that precede a step. Not tried again are steps outside a transaction, whose
     /// first statements stay, and steps that may have done something that a rollback does not undo: with code, with hooks before or after them, or

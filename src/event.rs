@@ -87,7 +87,7 @@ pub enum Event<'a> {
         step: &'a Step,
         /// The number of the next attempt, from 2.
         attempt: u32,
-        /// The number of the last attempt.
+        /// The most attempts: [`lock_retries`](crate::MigrationRunner::lock_retries) and one.
         of: u32,
         /// The pause before it.
         pause: Duration,

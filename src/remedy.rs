@@ -129,6 +129,11 @@ pub enum Remedy {
         /// Its name.
         name: String,
     },
+    /// Give a value for a placeholder that is secret.
+    GiveSecret {
+        /// Its name.
+        name: String,
+    },
     /// Declare a placeholder.
     DeclarePlaceholder {
         /// Its name.
@@ -322,7 +327,7 @@ impl fmt::Display for Remedy {
                 write!(f, "set {key} = {value} in its metadata")?;
                 return purpose.iter().try_for_each(|purpose| write!(f, " {purpose}"));
             }
-            Self::GivePlaceholder { name } => {
+            Self::GivePlaceholder { name } | Self::GiveSecret { name } => {
                 return write!(f, "give one with `placeholder_value(\"{name}\", ...)`");
             }
             Self::DeclarePlaceholder { name } => {

@@ -44,8 +44,9 @@ pub(crate) struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done or up to date, 1 failed, 2 usage, 3 pending (status --exit-code), 4 refused by a policy, \
-changed or drifted, 5 database newer than the migrations, 6 lock not obtained in time, 7 dirty.
+Exit codes: 0 done or up to date, 1 failed, 2 usage, 3 pending (status --exit-code) or no such database \
+(database exists), 4 refused by a policy, changed or drifted, 5 database newer than the migrations, \
+6 a lock or the database was not available in time, 7 dirty.
 ";
 
 /// The options that every command accepts.
@@ -85,11 +86,12 @@ pub(crate) struct Global {
     /// How long to wait for the lock while another run holds it [default: 60]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub(crate) lock_timeout: Option<f64>,
-    /// How many seconds a statement of a migration waits for a lock of another session [default: as many as the server lets it]
+    /// How many seconds a statement of a migration waits for a lock of another session [default: as long as the server lets it;
+    /// on SQLite as --lock-timeout]
     // A longer name of the value would move all explanations below their options.
     #[arg(long, global = true, value_name = "N")]
     pub(crate) statement_lock_timeout: Option<f64>,
-    /// How often a transaction is tried again that another session was in the way of [default: 3]
+    /// How often a transaction that another session blocked is tried again [default: 3]
     #[arg(long, global = true, value_name = "N")]
     pub(crate) lock_retries: Option<u32>,
     /// Wait until the database server is up [default without a number: 60]

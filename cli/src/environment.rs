@@ -54,8 +54,8 @@ impl Environment {
         self.first_of(&[name])
     }
 
-    /// The variable with a name that is not known in advance, as [`get`](Self::get). Of the file, only those are read that begin with
-    /// `SWITCHY_`.
+    /// The variable with a name that is not known in advance, as [`get`](Self::get). Of the file, only the variables count that
+    /// have a meaning here.
     pub(crate) fn named(&self, name: String) -> Option<Setting<String>> {
         let of_process = env::var_os(&name);
         let of_file = || self.of_file.get(&name).cloned();

@@ -13,12 +13,14 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command line or the configuration cannot be understood.
     Usage = 2,
+    /// Something is pending (`status --exit-code`), or the database does not exist (`database exists`).
     Pending = 3,
     /// A policy refuses the command, or an applied migration differs from the set.
     Refused = 4,
     /// The database has migrations that the set does not have.
     DatabaseAhead = 5,
-    /// Another run holds the lock, or another connection locks the database.
+    /// The lock of the runs, a lock that a migration needs, or with `--wait` the database was not available in time; or a SQLite database
+    /// that is to be dropped is in use.
     Locked = 6,
     /// A step began and did not finish.
     Dirty = 7,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 use switchy_schema::{MigrationRunner, Placeholder, Secrecy};
@@ -10,6 +11,10 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 use crate::session::Database;
 use crate::settings::{FILE, Setting, Source};
+
+/// The variables that the configuration file names with `env`, by placeholder. A remedy names them, and is worded where no settings are at
+/// hand.
+static VARIABLES: OnceLock<BTreeMap<String, String>> = OnceLock::new();
 
 /// The placeholders of the configuration file, and where values come from.
 #[derive(Default)]
@@ -54,6 +59,11 @@ impl Placeholders {
                 "`{name}` in {FILE} cannot be the name of a placeholder, which has ASCII letters, digits and `_`"
             )));
         }
+        let named = |(name, declared): (&String, &Declared)| match declared {
+            Declared::Table(Table { env: Some(variable), .. }) => Some((name.clone(), variable.clone())),
+            _ => None,
+        };
+        VARIABLES.get_or_init(|| declared.iter().filter_map(named).collect());
         let named = |text: &String| {
             let (name, value) = text.split_once('=').filter(|(name, _)| Placeholder::is_name(name))?;
             Some((name.to_owned(), value.to_owned()))
@@ -103,7 +113,7 @@ impl Placeholders {
         }
         let variable = match self.declared.get(name) {
             Some(Declared::Table(Table { env: Some(variable), .. })) => variable.clone(),
-            _ => variable(name),
+            _ => usual_variable(name),
         };
         self.variables.named(variable)
     }
@@ -126,8 +136,14 @@ impl Placeholders {
     }
 }
 
-/// The environment variable of a placeholder.
+/// The environment variable that is read for a placeholder, for the words of a remedy.
 pub(crate) fn variable(name: &str) -> String {
+    let by_file = VARIABLES.get().and_then(|variables| variables.get(name));
+    by_file.cloned().unwrap_or_else(|| usual_variable(name))
+}
+
+/// The environment variable of a placeholder without `env`.
+fn usual_variable(name: &str) -> String {
     format!("SWITCHY_PLACEHOLDER_{}", name.to_ascii_uppercase())
 }
 

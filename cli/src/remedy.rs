@@ -66,6 +66,10 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
             let variable = placeholders::variable(name);
             return format!("give one with the environment variable {variable} or with `--set`");
         }
+        // Others on the machine can read arguments.
+        Remedy::GiveSecret { name } => {
+            return format!("give one with the environment variable {}", placeholders::variable(name));
+        }
         Remedy::DeclarePlaceholder { name } => {
             return format!("declare {name} under [placeholders] in {FILE} or in its metadata");
         }

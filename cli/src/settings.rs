@@ -72,7 +72,7 @@ pub(crate) struct Settings {
     pub(crate) lock_timeout: Option<Setting<Duration>>,
     /// How long a statement of a migration waits for a lock.
     pub(crate) statement_lock_timeout: Option<Setting<Duration>>,
-    /// How often a transaction is tried again that another session was in the way of.
+    /// How often a transaction that another session blocked is tried again.
     pub(crate) lock_retries: Option<Setting<u32>>,
     /// How long to wait until the database is up.
     pub(crate) wait: Option<Setting<Duration>>,
@@ -192,20 +192,21 @@ impl Settings {
         let seconds =
             global.lock_timeout.map(|value| Setting { value, source: Source::Flag("lock-timeout") });
         let seconds = seconds.or_else(|| file.lock_timeout.map(|value| Setting { value, source: of_file() }));
-        let lock_timeout = seconds.map(|seconds| duration(seconds, "a lock")).transpose()?;
+        let lock_timeout = seconds.map(|seconds| duration(seconds, "lock-timeout")).transpose()?;
         let seconds = global
             .statement_lock_timeout
             .map(|value| Setting { value, source: Source::Flag("statement-lock-timeout") });
         let seconds =
             seconds.or_else(|| file.statement_lock_timeout.map(|value| Setting { value, source: of_file() }));
-        let statement_lock_timeout = seconds.map(|seconds| duration(seconds, "a lock")).transpose()?;
+        let statement_lock_timeout =
+            seconds.map(|seconds| duration(seconds, "statement-lock-timeout")).transpose()?;
         let lock_retries =
             global.lock_retries.map(|value| Setting { value, source: Source::Flag("lock-retries") });
         let lock_retries =
             lock_retries.or_else(|| file.lock_retries.map(|value| Setting { value, source: of_file() }));
         let seconds = global.wait.map(|value| Setting { value, source: Source::Flag("wait") });
         let seconds = seconds.or_else(|| file.wait.map(|value| Setting { value, source: of_file() }));
-        let wait = seconds.map(|seconds| duration(seconds, "a database")).transpose()?;
+        let wait = seconds.map(|seconds| duration(seconds, "wait")).transpose()?;
         let verdicts = (file.policy, file.allow.map(Into::into), file.deny.map(Into::into));
         let verdicts = Verdicts::gather(&global.verdicts, verdicts, &of_file)?;
         // The commands that keep a snapshot have flags of their own for these.
@@ -265,13 +266,13 @@ fn path_of(setting: Option<Setting<String>>) -> Option<Setting<PathBuf>> {
     setting.map(|Setting { value, source }| Setting { value: value.into(), source })
 }
 
-fn duration(seconds: Setting<f64>, what: &str) -> Result<Setting<Duration>> {
+fn duration(seconds: Setting<f64>, key: &str) -> Result<Setting<Duration>> {
     let Setting { value, source } = seconds;
     match Duration::try_from_secs_f64(value) {
         Ok(value) => Ok(Setting { value, source }),
-        Err(_) => Err(Failure::usage(format!(
-            "{what} cannot be waited for {value} seconds; give a number from 0 on"
-        ))),
+        Err(_) => {
+            Err(Failure::usage(format!("`{key}` cannot be {value}; give a number of seconds, 0 or more")))
+        }
     }
 }
 

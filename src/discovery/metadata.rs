@@ -105,7 +105,10 @@ pub(super) fn apply(own: Dialect, origin: &str, text: &str, meta: &mut Meta) -> 
     if let Some(seconds) = &file.lock_timeout {
         let Seconds::Number(number) = *seconds.as_ref();
         let timeout = Duration::try_from_secs_f64(number).map_err(|_| {
-            wrong(format!("no lock can be waited for {number} seconds"), Some(seconds.span()))
+            wrong(
+                format!("lock_timeout cannot be {number}: it is a number of seconds, 0 or more"),
+                Some(seconds.span()),
+            )
         })?;
         meta.lock_timeout = Some(timeout);
     }

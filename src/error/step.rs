@@ -46,7 +46,7 @@ impl StepFailure {
     pub(super) fn outcome(&self) -> String {
         let mut outcome = match (self.remains, self.undone()) {
             (Remains::Dirty, Some((first, undone))) => format!(
-                "it runs outside a transaction: {undone} undone with it, what it did before stays and it is marked dirty at statement {first}"
+                "it runs outside a transaction: {undone} stay, and it is marked dirty at statement {first}"
             ),
             (Remains::Before, Some((first, _))) => {
                 format!("what was done before stays, and it will continue at statement {first}")
@@ -67,14 +67,20 @@ impl StepFailure {
         outcome
     }
 
-    /// The statements before the failed one that were undone with it, if there are any: the first, and all of them as a subject.
+    /// The statements before the failed one that were undone with it, if there are any: the first, and words about all of them that "stay"
+    /// follows.
     fn undone(&self) -> Option<(u32, String)> {
         let first = self.fault.details.undone_from?;
         let failed = self.fault.details.statement.as_ref().map(|(number, _)| *number)?;
         match failed.checked_sub(first)? {
             0 => None,
-            1 => Some((first, format!("statement {first} is"))),
-            _ => Some((first, format!("statements {first} to {} are", failed - 1))),
+            1 => Some((first, format!("statement {first} was undone with it, the statements before it"))),
+            _ => {
+                let last = failed - 1;
+                let words =
+                    format!("statements {first} to {last} were undone with it, the statements before them");
+                Some((first, words))
+            }
         }
     }
 

@@ -121,8 +121,12 @@ impl Filled {
             return Err(gap(format!("needs the secret `${{{name}}}`"), behind, with_script.into()));
         }
         let Some(value) = value else {
-            let give = Remedy::GivePlaceholder { name: name.to_owned() };
-            return Err(gap(format!("needs a value for `${{{name}}}`"), "", give));
+            let name = name.to_owned();
+            let give = match placeholder.secrecy {
+                Secrecy::Public => Remedy::GivePlaceholder { name },
+                Secrecy::Secret => Remedy::GiveSecret { name },
+            };
+            return Err(gap(format!("needs a value for `${{{}}}`", mark.content), "", give));
         };
         if let Some((why, remedy)) = unfit(value, mark.within, placeholder.secrecy, placeholder.form) {
             let finding = format!("cannot use the value of `${{{name}}}`");

@@ -30,5 +30,9 @@ pub(super) fn unfit(
                 || (within == Within::Name && value.contains(']'))
         }
     };
-    ends.then_some(("has a character that could end what it is a part of", raw))
+    let why = match within {
+        Within::String(_) => "has a quote or a backslash, which could end the string",
+        _ => "has a character that could end the string, name or statement around it",
+    };
+    ends.then_some((why, raw))
 }

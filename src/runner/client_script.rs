@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use crate::history::{Dirty, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::{LogEntry, LogEntryKind};
-use crate::placeholder::Filled;
+use crate::placeholder::{Filled, Gap};
 use crate::plan::{Plan, TransactionMode};
 use crate::remedy::Remedy;
 use crate::script_options::{Atomicity, ForeignKeys};
@@ -152,8 +152,11 @@ impl<B: Backend> Client<'_, B> {
             return Err(refusal(Some(&step.id), &what, "run it with the program"));
         }
         let Some(text) = script.sql() else {
-            let what = "a placeholder in its script has no value";
-            return Err(refusal(Some(&step.id), what, "give it one"));
+            let gap = script.values().and_then(|values| values.gaps().first());
+            let Some(Gap { finding: (before, behind), remedy, .. }) = gap else {
+                return Err(foreign().into());
+            };
+            return Err(refusal(Some(&step.id), &format!("its script {before}{behind}"), remedy.clone()));
         };
         let log = self.runner.table.log();
         let script = B::client_part(conn, &self.runner.table, &log, ClientPart::Script(text, step.atomicity));

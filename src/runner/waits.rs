@@ -47,8 +47,8 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// Sets how often the transaction of a step is tried again if another session is in its way: a lock was not obtained in time, or the
     /// server ended the transaction because of a deadlock or a conflict. The default is 3; 0 tries it once. Before each attempt the run
-    /// pauses, for a random time up to 0.5 s, 1 s, 2 s and so on, and no attempt begins later than
-    /// [`lock_timeout`](Self::lock_timeout) after the first began. An observer gets [`Event::Retrying`](crate::Event::Retrying).
+    /// pauses, for a random time up to 0.5 s, 1 s, 2 s and so on, and an attempt that fails
+    /// later than [`lock_timeout`](Self::lock_timeout) after the first began is the last. An observer gets [`Event::Retrying`](crate::Event::Retrying).
     ///
     /// Each attempt is a new transaction, with all checks that precede a step. Not tried again are steps outside a transaction, whose
     /// first statements stay, and steps that may have done something that a rollback does not undo: with code, with hooks before or after them, or
@@ -59,9 +59,9 @@ impl<B: Backend> MigrationRunner<B> {
         self
     }
 
-    /// Sets how another connection to the same server is opened, on which the run looks who is in its way: the function opens one and passes
-    /// it to the function that it is given. It is called on a thread of its own, once in a run, and only if a step has run for a second,
-    /// or for a third of its limit on waits. If it fails, nobody is told.
+    /// Sets how to open another connection to the same server, on which the run finds out who holds a lock that it waits for. The function
+    /// opens a connection and passes it to its argument. It is called on a thread of its own, once in a run, and only if a step has run for
+    /// a second, or for a third of its limit on waits. If it fails, the run goes on without this information.
     ///
     /// When a statement has waited for a lock for some five seconds, an observer gets [`Event::Blocked`](crate::Event::Blocked); and
     /// if a step fails because of such a wait, its error says who held the lock. Nothing is watched on SQLite, and outside a transaction under

@@ -16,9 +16,7 @@ use crate::session::{Access, Database};
 pub(super) fn wait(context: &Context<'_>, seconds: Option<f64>) -> Result<Outcome> {
     let given = seconds.map(|seconds| {
         Duration::try_from_secs_f64(seconds).map_err(|_| {
-            Failure::usage(format!(
-                "a database cannot be waited for {seconds} seconds; give a number from 0 on"
-            ))
+            Failure::usage(format!("cannot wait for {seconds} seconds; give a number of seconds, 0 or more"))
         })
     });
     let wait = given.transpose()?.or(context.settings.wait()).unwrap_or(patience::DEFAULT);

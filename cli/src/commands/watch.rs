@@ -42,7 +42,7 @@ pub(super) fn watched<'a, B: Database>(work: Work<'a, B>, session: &mut B::Sessi
     (Work { runner, ..work }, Watch { interrupt, progress, waits })
 }
 
-/// The runner with a way to open another connection, on which it looks who is in its way.
+/// The runner with a way to open another connection, on which it finds out who holds a lock that it waits for.
 fn on_other_session<B: Database>(
     runner: MigrationRunner<B>,
     address: Address,
@@ -50,7 +50,7 @@ fn on_other_session<B: Database>(
 ) -> MigrationRunner<B> {
     runner.watch_locks(move |look| {
         let mut opened = B::open(&address, Access::Read, Duration::ZERO).map_err(|failure| {
-            output.detail(&format!("nobody is told who is in the way: {failure}"));
+            output.detail(&format!("cannot find out who holds a lock: {failure}"));
             failure.to_string()
         })?;
         look(B::conn(&mut opened.session));

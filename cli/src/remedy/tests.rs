@@ -42,6 +42,7 @@ fn number(remedy: &Remedy) -> usize {
         Remedy::RaiseStoredLimits => 36,
         Remedy::GivePlaceholder { .. } => 37,
         Remedy::DeclarePlaceholder { .. } => 38,
+        Remedy::GiveSecret { .. } => 39,
     }
 }
 
@@ -78,6 +79,7 @@ fn samples() -> Vec<Remedy> {
         Remedy::SetMetadata { key: "run_in_transaction", value: "false".into(), purpose: None },
         Remedy::SetMetadata { key: "foreign_keys", value: "\"off\"".into(), purpose: Some("to keep them") },
         Remedy::GivePlaceholder { name: "schema".into() },
+        Remedy::GiveSecret { name: "password".into() },
         Remedy::DeclarePlaceholder { name: "schema".into() },
         Remedy::CreateFolder,
         Remedy::MakeManifest,
@@ -104,7 +106,7 @@ fn every_remedy_has_words_in_both_languages() {
     let mut numbers: Vec<usize> = samples().iter().map(number).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    assert_eq!(numbers, (0..=38).collect::<Vec<_>>());
+    assert_eq!(numbers, (0..=39).collect::<Vec<_>>());
     for remedy in samples() {
         for text in [in_shell(&remedy), remedy.to_string()] {
             let is_sentence = text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.ends_with('.');

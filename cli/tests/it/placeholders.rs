@@ -71,6 +71,16 @@ fn a_value_comes_from_the_flag_the_environment_or_the_configuration() {
 }
 
 #[test]
+fn a_secret_without_a_value_names_the_variable_that_is_read_and_no_argument() {
+    let mut shell = declaring(&[("2025-01-01-000000_a", "CREATE TABLE a AS SELECT '${token}' AS b;\n", "")]);
+    let said = text(&shell.run("migrate"));
+    assert!(said.contains("`${token}`") && said.contains("environment variable APP_TOKEN"), "{said}");
+    assert!(!said.contains("SWITCHY_PLACEHOLDER") && !said.contains("--set"), "{said}");
+    shell.set("APP_TOKEN", TOKEN);
+    assert!(shell.run("migrate").status.success(), "{}", shell.log);
+}
+
+#[test]
 fn without_a_declaration_it_is_a_finding() {
     let mut shell = Shell::new();
     shell.write("switchy-schema.toml", "database-url = \"sqlite:app.db\"\n");

@@ -49,7 +49,7 @@ fn statements_before_the_failed_one_are_undone_with_it_and_run_again() {
         assert_eq!(error.location().unwrap().position.unwrap().line, 5);
         let said = error.to_string();
         assert!(said.contains("Duplicate entry '3'"), "{said}");
-        let outcome = "it runs outside a transaction: statements 2 to 4 are undone with it, what it did before stays and it is marked dirty at statement 2";
+        let outcome = "it runs outside a transaction: statements 2 to 4 were undone with it, the statements before them stay, and it is marked dirty at statement 2";
         assert!(said.contains(outcome), "{said}");
         assert_eq!(of_t(conn), "NULL");
         let (statement, failure) = reached(conn);

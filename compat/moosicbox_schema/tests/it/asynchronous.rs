@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use moosicbox_schema::blocking::POSTGRES_CONFIG_MIGRATIONS;
 use moosicbox_schema::{
     get_sqlite_config_migrations, get_sqlite_library_migrations, migrate_config, migrate_config_sqlite,
     migrate_library, migrate_library_sqlite, migrate_library_until,
@@ -11,12 +12,16 @@ use rusqlite::Connection;
 use switchy_database::Database;
 use switchy_database_connection::{init_sqlite_rusqlite, init_sqlite_sqlx};
 use switchy_schema::test_utils::TestDatabase;
+use switchy_schema::{Recovery, Signature};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::content::{content, names, open, records};
 use crate::legacy::VERSIONS;
 use crate::scripts::{Set, run};
 use crate::servers;
+
+/// A script of the config that no PostgreSQL server accepts.
+const SCRIPT: &str = "2024-09-18-151352_add_audio_output_id_to_players";
 
 const UNTIL: &str = "2025-05-31-110603_update_api_source_id_structure";
 
@@ -193,9 +198,9 @@ fn a_server_is_migrated_by_the_same_functions() {
             migrate_library_until(&**db, Some(UNTIL)).await.unwrap();
             migrate_library(&**db).await.unwrap();
             migrate_library(&**db).await.unwrap();
-            // The config has a script that no server accepts. The published function put that into the log.
+            // The published function put this into the log.
             let refused = migrate_config(&**db).await.unwrap_err().to_string();
-            assert!(refused.contains("2024-09-18-151352_add_audio_output_id_to_players"), "{refused}");
+            assert!(refused.contains(SCRIPT), "{refused}");
         });
         let content = |client: &mut postgres::Client| {
             let sql = "SELECT table_name::text || column_name || data_type FROM information_schema.columns
@@ -210,5 +215,59 @@ fn a_server_is_migrated_by_the_same_functions() {
         let known = content(&mut own);
         assert_eq!(library(content(&mut database.connect()), &known), known);
         moosicbox_schema::blocking::migrate_library_postgres(&mut database.connect()).unwrap();
+    }
+}
+
+/// With both features, the published functions also ran the scripts for SQLite on a server, and an error of these was their error.
+#[test]
+fn the_published_functions_fail_on_a_server_too() {
+    for driver in 0..2 {
+        let Some(database) = servers::postgres() else { return };
+        runtime().block_on(async {
+            let db = &opened_on_server(&database.url).await[driver];
+            let refused = format!("{:?}", published::migrate_config(&**db).await.unwrap_err());
+            assert!(refused.contains("syntax error"), "{refused}");
+            let refused = format!("{:?}", published::migrate_library(&**db).await.unwrap_err());
+            assert!(refused.contains("rowid"), "{refused}");
+        });
+    }
+}
+
+/// The script of the config that no server accepts, with the quotes of PostgreSQL: what `README.md` says to run.
+const CORRECTED: &str = r#"
+    DELETE FROM players;
+    ALTER TABLE players DROP COLUMN "type";
+    ALTER TABLE players ADD COLUMN audio_output_id VARCHAR(128) NOT NULL;"#;
+
+/// The program is built without the feature `sqlite`: there the published `migrate_config` puts this error into the log.
+#[test]
+fn a_config_on_a_server_is_completed_by_hand() {
+    for (driver, attempts) in [(0, 0), (0, 1), (1, 2)] {
+        let Some(database) = servers::postgres() else { return };
+        let mut client = database.connect();
+        runtime().block_on(async {
+            let db = &opened_on_server(&database.url).await[driver];
+            for _ in 0..attempts {
+                published::migrate_config_postgres(&**db).await.unwrap_err();
+                published::migrate_library_postgres(&**db).await.unwrap();
+            }
+            let refused = migrate_config(&**db).await.unwrap_err().to_string();
+            assert!(refused.contains(SCRIPT), "{refused}");
+            let library = migrate_library(&**db).await;
+            assert_eq!(library.is_ok(), attempts == 0, "{library:?}");
+        });
+        client.batch_execute(CORRECTED).unwrap();
+        let how = if attempts == 0 {
+            Recovery::AssumeApplied(SCRIPT.into())
+        } else {
+            Recovery::MarkDone(SCRIPT.into())
+        };
+        let runner = POSTGRES_CONFIG_MIGRATIONS.runner().unwrap();
+        runner.recover(&mut client, how, Signature::of("ada")).unwrap();
+        runtime().block_on(async {
+            let db = &opened_on_server(&database.url).await[driver];
+            migrate_config(&**db).await.unwrap();
+            migrate_library(&**db).await.unwrap();
+        });
     }
 }

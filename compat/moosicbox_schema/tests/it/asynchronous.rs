@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use moosicbox_schema::blocking::POSTGRES_CONFIG_MIGRATIONS;
+use moosicbox_schema::blocking::{
+    POSTGRES_CONFIG_MIGRATIONS, SQLITE_CONFIG_MIGRATIONS, SQLITE_LIBRARY_MIGRATIONS,
+};
 use moosicbox_schema::{
     get_sqlite_config_migrations, get_sqlite_library_migrations, migrate_config, migrate_config_sqlite,
     migrate_library, migrate_library_sqlite, migrate_library_until,
@@ -143,7 +145,7 @@ fn the_published_crate_in_the_same_program() {
         let database = TestDatabase::new();
         runtime.block_on(async {
             let db = &opened(Some(&database.path())).await[driver];
-            published::migrate_library_until(&**db, Some("2024-09-21-130720_set_journal_mode_to_wal"))
+            published::migrate_library_sqlite_until(&**db, Some("2024-09-21-130720_set_journal_mode_to_wal"))
                 .await
                 .unwrap();
         });
@@ -157,7 +159,7 @@ fn the_published_crate_in_the_same_program() {
         // The published crate takes the table for one of an older form, renames a column, and finds nothing to do.
         runtime.block_on(async {
             let db = &opened(Some(&database.path())).await[driver];
-            published::migrate_library(&**db).await.unwrap();
+            published::migrate_library_sqlite(&**db).await.unwrap();
             migrate_library(&**db).await.unwrap();
         });
         assert_eq!(content(&open(&database)), expected(Set::Library));
@@ -270,4 +272,33 @@ fn a_config_on_a_server_is_completed_by_hand() {
             migrate_library(&**db).await.unwrap();
         });
     }
+}
+
+/// With both features, the published functions ran the scripts for PostgreSQL first, also on SQLite, and the first ones worked there.
+/// `README.md` says what to do.
+#[test]
+fn what_scripts_for_a_server_left_in_a_file_is_told_and_accepted_by_hand() {
+    let database = TestDatabase::new();
+    runtime().block_on(async {
+        let [_, db] = &opened(Some(&database.path())).await;
+        published::migrate_config(&**db).await.unwrap();
+        published::migrate_library(&**db).await.unwrap();
+        let refused = migrate_library(&**db).await.unwrap_err().to_string();
+        assert!(refused.contains("`2023-10-13-195407_create_artists` was changed"), "{refused}");
+        let refused = migrate_config(&**db).await.unwrap_err().to_string();
+        assert!(refused.contains("`2024-09-18-151350_create_connections` began"), "{refused}");
+    });
+    let conn = open(&database);
+    let (config, library) =
+        (SQLITE_CONFIG_MIGRATIONS.runner().unwrap(), SQLITE_LIBRARY_MIGRATIONS.runner().unwrap());
+    for (runner, how) in [
+        (&config, Recovery::Forget("2024-09-18-151350_create_connections".into())),
+        (&config, Recovery::Accept("2024-09-17-161652_add_profiles_table".into())),
+        (&library, Recovery::Accept("2023-10-13-195407_create_artists".into())),
+        (&library, Recovery::Accept("2023-10-13-195702_create_albums".into())),
+    ] {
+        runner.recover(&conn, how, Signature::of("ada")).unwrap();
+    }
+    moosicbox_schema::blocking::migrate_config(&conn).unwrap();
+    moosicbox_schema::blocking::migrate_library(&conn).unwrap();
 }

@@ -9,8 +9,9 @@ use crate::MigrateError;
 
 /// Migrates the config.
 ///
-/// The published function ran the scripts for PostgreSQL and those for SQLite on every database, and put what failed into the log. This one
-/// asks the database what it is, and an error of its scripts is an error.
+/// The published function ran the scripts for PostgreSQL and then those for SQLite on every database, and what failed of those for PostgreSQL
+/// was only a line of the log. This one asks the database what it is, and an error of its scripts is an error. On PostgreSQL one is certain:
+/// `README.md` says what to do.
 ///
 /// ```
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

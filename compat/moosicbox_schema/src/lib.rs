@@ -1,5 +1,5 @@
-//! The migrations of MoosicBox on [`switchy_schema`]: the functions of `moosicbox_schema`, with their signatures, on `&dyn Database`; and
-//! [blocking] ones, with `&rusqlite::Connection` and `&mut postgres::Client`.
+//! The migrations of MoosicBox on [`switchy_schema`]: the `migrate_...` functions of `moosicbox_schema`, with their signatures, on
+//! `&dyn Database`; and [blocking] ones, with `&rusqlite::Connection` and `&mut postgres::Client`.
 //!
 //! ```
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -26,7 +26,9 @@
 //! | `sqlite` | the functions for SQLite, and the driver `sqlite-sqlx` |
 //! | `postgres` | the functions for PostgreSQL, and the driver `postgres-raw` |
 //!
-//! Both are on by default, and one is needed. The application enables other drivers in `switchy_database`.
+//! | `fail-on-warnings` | nothing: packages of MoosicBox name it |
+//!
+//! The first two are on by default, and one of them is needed. The application enables other drivers in `switchy_database`.
 
 pub mod blocking;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use moosicbox_schema::blocking::{
+    POSTGRES_CONFIG_MIGRATIONS, SQLITE_CONFIG_MIGRATIONS, SQLITE_LIBRARY_MIGRATIONS,
+};
 use moosicbox_schema::{
     get_sqlite_config_migrations, get_sqlite_library_migrations, migrate_config, migrate_config_sqlite,
     migrate_library, migrate_library_sqlite, migrate_library_until,
@@ -11,12 +14,16 @@ use rusqlite::Connection;
 use switchy_database::Database;
 use switchy_database_connection::{init_sqlite_rusqlite, init_sqlite_sqlx};
 use switchy_schema::test_utils::TestDatabase;
+use switchy_schema::{Recovery, Signature};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::content::{content, names, open, records};
 use crate::legacy::VERSIONS;
 use crate::scripts::{Set, run};
 use crate::servers;
+
+/// A script of the config that no PostgreSQL server accepts.
+const SCRIPT: &str = "2024-09-18-151352_add_audio_output_id_to_players";
 
 const UNTIL: &str = "2025-05-31-110603_update_api_source_id_structure";
 
@@ -138,7 +145,7 @@ fn the_published_crate_in_the_same_program() {
         let database = TestDatabase::new();
         runtime.block_on(async {
             let db = &opened(Some(&database.path())).await[driver];
-            published::migrate_library_until(&**db, Some("2024-09-21-130720_set_journal_mode_to_wal"))
+            published::migrate_library_sqlite_until(&**db, Some("2024-09-21-130720_set_journal_mode_to_wal"))
                 .await
                 .unwrap();
         });
@@ -152,7 +159,7 @@ fn the_published_crate_in_the_same_program() {
         // The published crate takes the table for one of an older form, renames a column, and finds nothing to do.
         runtime.block_on(async {
             let db = &opened(Some(&database.path())).await[driver];
-            published::migrate_library(&**db).await.unwrap();
+            published::migrate_library_sqlite(&**db).await.unwrap();
             migrate_library(&**db).await.unwrap();
         });
         assert_eq!(content(&open(&database)), expected(Set::Library));
@@ -193,9 +200,9 @@ fn a_server_is_migrated_by_the_same_functions() {
             migrate_library_until(&**db, Some(UNTIL)).await.unwrap();
             migrate_library(&**db).await.unwrap();
             migrate_library(&**db).await.unwrap();
-            // The config has a script that no server accepts. The published function put that into the log.
+            // The published function put this into the log.
             let refused = migrate_config(&**db).await.unwrap_err().to_string();
-            assert!(refused.contains("2024-09-18-151352_add_audio_output_id_to_players"), "{refused}");
+            assert!(refused.contains(SCRIPT), "{refused}");
         });
         let content = |client: &mut postgres::Client| {
             let sql = "SELECT table_name::text || column_name || data_type FROM information_schema.columns
@@ -211,4 +218,87 @@ fn a_server_is_migrated_by_the_same_functions() {
         assert_eq!(library(content(&mut database.connect()), &known), known);
         moosicbox_schema::blocking::migrate_library_postgres(&mut database.connect()).unwrap();
     }
+}
+
+/// With both features, the published functions also ran the scripts for SQLite on a server, and an error of these was their error.
+#[test]
+fn the_published_functions_fail_on_a_server_too() {
+    for driver in 0..2 {
+        let Some(database) = servers::postgres() else { return };
+        runtime().block_on(async {
+            let db = &opened_on_server(&database.url).await[driver];
+            let refused = format!("{:?}", published::migrate_config(&**db).await.unwrap_err());
+            assert!(refused.contains("syntax error"), "{refused}");
+            let refused = format!("{:?}", published::migrate_library(&**db).await.unwrap_err());
+            assert!(refused.contains("rowid"), "{refused}");
+        });
+    }
+}
+
+/// The script of the config that no server accepts, with the quotes of PostgreSQL: what `README.md` says to run.
+const CORRECTED: &str = r#"
+    DELETE FROM players;
+    ALTER TABLE players DROP COLUMN "type";
+    ALTER TABLE players ADD COLUMN audio_output_id VARCHAR(128) NOT NULL;"#;
+
+/// The program is built without the feature `sqlite`: there the published `migrate_config` puts this error into the log.
+#[test]
+fn a_config_on_a_server_is_completed_by_hand() {
+    for (driver, attempts) in [(0, 0), (0, 1), (1, 2)] {
+        let Some(database) = servers::postgres() else { return };
+        let mut client = database.connect();
+        runtime().block_on(async {
+            let db = &opened_on_server(&database.url).await[driver];
+            for _ in 0..attempts {
+                published::migrate_config_postgres(&**db).await.unwrap_err();
+                published::migrate_library_postgres(&**db).await.unwrap();
+            }
+            let refused = migrate_config(&**db).await.unwrap_err().to_string();
+            assert!(refused.contains(SCRIPT), "{refused}");
+            let library = migrate_library(&**db).await;
+            assert_eq!(library.is_ok(), attempts == 0, "{library:?}");
+        });
+        client.batch_execute(CORRECTED).unwrap();
+        let how = if attempts == 0 {
+            Recovery::AssumeApplied(SCRIPT.into())
+        } else {
+            Recovery::MarkDone(SCRIPT.into())
+        };
+        let runner = POSTGRES_CONFIG_MIGRATIONS.runner().unwrap();
+        runner.recover(&mut client, how, Signature::of("ada")).unwrap();
+        runtime().block_on(async {
+            let db = &opened_on_server(&database.url).await[driver];
+            migrate_config(&**db).await.unwrap();
+            migrate_library(&**db).await.unwrap();
+        });
+    }
+}
+
+/// With both features, the published functions ran the scripts for PostgreSQL first, also on SQLite, and the first ones worked there.
+/// `README.md` says what to do.
+#[test]
+fn what_scripts_for_a_server_left_in_a_file_is_told_and_accepted_by_hand() {
+    let database = TestDatabase::new();
+    runtime().block_on(async {
+        let [_, db] = &opened(Some(&database.path())).await;
+        published::migrate_config(&**db).await.unwrap();
+        published::migrate_library(&**db).await.unwrap();
+        let refused = migrate_library(&**db).await.unwrap_err().to_string();
+        assert!(refused.contains("`2023-10-13-195407_create_artists` was changed"), "{refused}");
+        let refused = migrate_config(&**db).await.unwrap_err().to_string();
+        assert!(refused.contains("`2024-09-18-151350_create_connections` began"), "{refused}");
+    });
+    let conn = open(&database);
+    let (config, library) =
+        (SQLITE_CONFIG_MIGRATIONS.runner().unwrap(), SQLITE_LIBRARY_MIGRATIONS.runner().unwrap());
+    for (runner, how) in [
+        (&config, Recovery::Forget("2024-09-18-151350_create_connections".into())),
+        (&config, Recovery::Accept("2024-09-17-161652_add_profiles_table".into())),
+        (&library, Recovery::Accept("2023-10-13-195407_create_artists".into())),
+        (&library, Recovery::Accept("2023-10-13-195702_create_albums".into())),
+    ] {
+        runner.recover(&conn, how, Signature::of("ada")).unwrap();
+    }
+    moosicbox_schema::blocking::migrate_config(&conn).unwrap();
+    moosicbox_schema::blocking::migrate_library(&conn).unwrap();
 }

@@ -92,7 +92,8 @@ fn the_library_is_what_its_scripts_make() {
     assert_eq!(names(&mut client), ids());
 }
 
-/// A published script has quotes that PostgreSQL does not know. The old programs say that in the log, and start.
+/// A published script has quotes that PostgreSQL does not know. `migrate_config` of 0.4 and 0.5, in a program without the feature `sqlite`, said that
+/// in the log, and the program started.
 #[test]
 fn the_config_stops_at_the_script_that_no_server_understands() {
     let Some(database) = servers::postgres() else { return };

@@ -88,3 +88,27 @@ fn they_are_one_transaction_with_their_record() {
         });
     }
 }
+
+/// 0.5 stored the checksum of the statements that a migration in code sent. The engine has nothing to compare it with.
+#[test]
+fn what_0_5_has_recorded_counts_as_applied() {
+    for driver in DRIVERS {
+        let database = TestDatabase::new();
+        let recorded = format!(
+            "CREATE TABLE __switchy_migrations (id TEXT NOT NULL, run_on TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+                finished_on TEXT, up_checksum VARCHAR(64) NOT NULL, down_checksum VARCHAR(64) NOT NULL, status TEXT NOT NULL, failure_reason TEXT);
+            INSERT INTO __switchy_migrations VALUES ('1_users', '2026-03-01T09:00:00.000', '2026-03-01T09:00:00.001', '{up}', '{down}',
+                'completed', NULL)",
+            up = "12".repeat(32),
+            down = "00".repeat(32)
+        );
+        database.connect().execute_batch(&recorded).unwrap();
+        RUNTIME.block_on(async {
+            let db = open(driver, &database.path()).await;
+            for _ in 0..2 {
+                assert!(runner(None).run_on(&*db).await.unwrap().applied.is_empty());
+            }
+        });
+        assert_eq!(database.rows("SELECT name FROM __switchy_migrations"), ["1_users"]);
+    }
+}

@@ -179,8 +179,10 @@ fn settings_are_set_back() {
     }
 }
 
-fn set(migrations: impl IntoIterator<Item = Migration>) -> MigrationRunner<SqliteOver<Session>> {
-    MigrationRunner::for_backend(migrations.into_iter().collect::<Vec<_>>()).unwrap()
+fn set<const N: usize>(
+    migrations: [Migration<SqliteOver<Session>>; N],
+) -> MigrationRunner<SqliteOver<Session>> {
+    MigrationRunner::for_backend(migrations).unwrap()
 }
 
 /// SQLite takes a parameter without a value for `NULL`.

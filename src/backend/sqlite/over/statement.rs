@@ -5,7 +5,7 @@ use crate::backend::sqlite::script::{asks_for_changes, changes_session, has_para
 use crate::backend::sqlite::transactions::control;
 use crate::backend::statements::refused::own_transaction;
 use crate::backend::statements::script::Again;
-use crate::backend::statements::{Statements, number};
+use crate::backend::statements::{Statements, column};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::transactions::Control;
 use crate::sql::{Token, Tokens, has_word};
@@ -47,10 +47,12 @@ pub(super) fn again(statement: &str) -> Again {
 /// Whether something of a statement may stay, although it failed: rows before the one at which `FAIL` ended it. A constraint or a trigger
 /// can say `FAIL` too, also one of another database.
 pub(super) fn may_stay<S: Statements>(conn: &mut S, statement: &str, fault: &Fault) -> bool {
-    let sql = "SELECT count(*) AS c0 FROM (SELECT sql FROM main.sqlite_master UNION ALL SELECT sql FROM temp.sqlite_master
-        UNION ALL SELECT 'fail' FROM pragma_database_list WHERE name NOT IN ('main', 'temp')) WHERE sql LIKE '%fail%'";
+    let sql = "SELECT sql AS c0 FROM main.sqlite_master WHERE sql LIKE '%fail%'
+        UNION ALL SELECT sql FROM temp.sqlite_master WHERE sql LIKE '%fail%'
+        UNION ALL SELECT 'fail' FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
     let changes_rows = || has_word(statement, &["insert", "update", "delete", "replace"]);
     fault.kind() == FaultKind::Disconnected
         || has_word(statement, &["fail"])
-        || (changes_rows() && number(conn, sql).map_or(true, |failing| failing > 0))
+        || (changes_rows()
+            && column(conn, sql).map_or(true, |found| found.iter().any(|sql| has_word(sql, &["fail"]))))
 }

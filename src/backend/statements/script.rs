@@ -132,8 +132,8 @@ fn observed<S: Statements, B: for<'c> Driver<Conn<'c> = &'c mut S>>(
         B::run_statement(conn, statement)
     };
     let is_outside = script.atomicity == Atomicity::NonTransactional;
-    done.map_err(|fault| match is_outside && (rules.may_stay)(conn, statement, &fault) {
-        true => fault.partial(),
-        false => fault,
+    done.map_err(|fault| {
+        let stays = is_outside && (rules.may_stay)(conn, statement, &fault);
+        if stays { fault.partial() } else { fault }
     })
 }

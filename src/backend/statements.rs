@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use crate::fault::{Fault, FaultKind};
 
+pub(super) mod refused;
 pub(super) mod rows;
 pub(super) mod script;
 

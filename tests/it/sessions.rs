@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 use switchy_schema::backend::{Fault, Statements, Texts};
 use switchy_schema::test_utils::TestDatabase;
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
-use switchy_schema::{FaultKind, Migration, MigrationRunner, SqliteOver};
+use switchy_schema::{FaultKind, Migration, MigrationRunner, Recovery, Signature, SqliteOver};
 
 /// A session of a driver that the engine does not know.
 struct Session(Connection);
@@ -177,4 +177,105 @@ fn settings_are_set_back() {
         assert_eq!(session.rows("PRAGMA recursive_triggers").unwrap(), [[Some("0".to_owned())]]);
         assert_ne!(session.rows("PRAGMA cache_size").unwrap(), [[Some("77".to_owned())]]);
     }
+}
+
+fn set<const N: usize>(
+    migrations: [Migration<SqliteOver<Session>>; N],
+) -> MigrationRunner<SqliteOver<Session>> {
+    MigrationRunner::for_backend(migrations).unwrap()
+}
+
+/// SQLite takes a parameter without a value for `NULL`.
+#[test]
+fn a_parameter_is_refused() {
+    for name in [":region", "$region", "@region", "?", "?1", "#region"] {
+        for is_outside in [false, true] {
+            let database = TestDatabase::new();
+            let mut session = Session(database.connect());
+            session.run("CREATE TABLE shops (region); INSERT INTO shops VALUES ('north')").unwrap();
+            let script = format!("CREATE TABLE thing (b); UPDATE shops SET region = {name}");
+            let step = Migration::sql("1_a", script.leak());
+            let runner = set([if is_outside { step.outside_transaction() } else { step }]);
+            let refused = runner.run(&mut session).unwrap_err().to_string();
+            assert!(refused.contains("it has a parameter"), "{refused}");
+            assert_eq!(database.rows("SELECT region FROM shops"), ["north"]);
+            assert!(things(&mut session).is_empty());
+            assert!(runner.history(&mut session).unwrap().records().is_empty());
+        }
+    }
+    let database = TestDatabase::new();
+    let harmless = "CREATE TABLE a$b (\"c:d\" TEXT DEFAULT '?', [e@f]) -- $g :h ?";
+    set([Migration::sql("1_a", harmless)]).run(&mut Session(database.connect())).unwrap();
+}
+
+/// A way back that the database stores is not in the plan of the program that no longer has the migration.
+#[test]
+fn a_parameter_of_a_stored_script_is_refused() {
+    let database = TestDatabase::new();
+    let mut session = Session(database.connect());
+    session.run("CREATE TABLE shops (region); INSERT INTO shops VALUES ('north')").unwrap();
+    let step = Migration::reversible("1_a", "CREATE TABLE a (b)", "UPDATE shops SET region = $region");
+    set([step]).run(&mut session).unwrap();
+    let none = set([]);
+    let refused = none.downgrade(&mut session).unwrap_err().to_string();
+    assert!(refused.contains("it has a parameter"), "{refused}");
+    assert_eq!(database.rows("SELECT region FROM shops"), ["north"]);
+    let history = none.history(&mut session).unwrap();
+    assert!(history.records().iter().all(|record| record.dirty.is_none()));
+}
+
+/// Outside the engine's transaction, a transaction of a script would take the notes of the engine with it.
+#[test]
+fn a_transaction_of_a_script_is_refused_outside_a_transaction() {
+    for script in [
+        "BEGIN; CREATE TABLE thing (b); COMMIT; BEGIN; VACUUM; COMMIT",
+        "SAVEPOINT a; CREATE TABLE thing (b)",
+    ] {
+        let database = TestDatabase::new();
+        let mut session = Session(database.connect());
+        let step = Migration::sql("1_a", script).outside_transaction();
+        let refused = set([step]).run(&mut session).unwrap_err().to_string();
+        assert!(refused.contains("run it with the blocking adapter"), "{refused}");
+        assert!(things(&mut session).is_empty());
+    }
+    let database = TestDatabase::new();
+    let mut session = Session(database.connect());
+    set([Migration::sql("1_a", "BEGIN; CREATE TABLE thing (b); COMMIT")]).run(&mut session).unwrap();
+    assert_eq!(things(&mut session), ["thing"]);
+}
+
+/// What a statement left before it failed is there: the step is not as if it had not begun.
+#[test]
+fn a_statement_that_fails_halfway_is_dirty() {
+    let trigger =
+        "CREATE TRIGGER t BEFORE INSERT ON thing WHEN new.b = 2 BEGIN SELECT RAISE(FAIL, 'two'); END";
+    for (before, insert, is_dirty) in [
+        ("", "INSERT OR FAIL INTO thing VALUES (1), (1)", true),
+        (trigger, "INSERT INTO thing VALUES (1), (2)", true),
+        ("", "INSERT INTO thing VALUES (1), (1)", false),
+    ] {
+        let database = TestDatabase::new();
+        let mut session = Session(database.connect());
+        session.run("CREATE TABLE thing (b UNIQUE)").unwrap();
+        session.run(before).unwrap();
+        let runner = set([Migration::sql("1_a", insert).outside_transaction()]);
+        runner.run(&mut session).unwrap_err();
+        assert_eq!(database.rows("SELECT count(*) FROM thing"), [if is_dirty { "1" } else { "0" }]);
+        let history = runner.history(&mut session).unwrap();
+        assert_eq!(history.records().iter().any(|record| record.dirty.is_some()), is_dirty, "{insert}");
+    }
+}
+
+/// A table that ended with its session is not there for the rest of the script.
+#[test]
+fn a_script_with_a_temporary_table_is_not_resumed() {
+    let database = TestDatabase::new();
+    let script = "CREATE TEMP TABLE thing AS SELECT 1 AS b; INSERT INTO missing SELECT b FROM thing";
+    let runner = set([Migration::sql("1_a", script).outside_transaction()]);
+    runner.run(&mut Session(database.connect())).unwrap_err();
+    database.connect().execute_batch("CREATE TABLE missing (b)").unwrap();
+    let mut session = Session(database.connect());
+    runner.recover(&mut session, Recovery::Retry("1_a".into()), Signature::of("ada")).unwrap();
+    let refused = runner.run(&mut session).unwrap_err().to_string();
+    assert!(refused.contains("what statement 1 made ended with the session"), "{refused}");
 }

@@ -6,6 +6,7 @@ mod locks;
 mod query;
 mod records;
 mod settings;
+mod statement;
 mod tables;
 
 use crate::backend::Schemas;
@@ -20,6 +21,8 @@ use crate::backend::statements::{Over, Statements};
 ///   the one that takes its place; rows that triggers and foreign key actions delete are not counted.
 /// * Views, triggers and functions that a step leaves unusable are not looked for.
 /// * Outside a transaction, a script that is interrupted in a statement waits for a person.
+/// * A script that begins or ends a transaction outside the engine's is refused before it runs.
+/// * Outside a transaction, a `CALL`, a `DO` or a statement with `CONCURRENTLY` that fails waits for a person, since some of it may stay.
 /// * A statement is not interrupted: a run that is cancelled ends before the next one.
 /// * The words of the server tell whether a lock was waited for in vain, in English.
 /// * There is no rehearsal, no replay and no drift.

@@ -168,24 +168,27 @@ fn run_again(
         script_run.transaction = TransactionState::Open;
         return Postgres::begin(conn);
     }
-    let mut tokens = Tokens::new(piece.text);
-    let Some(first) = tokens.next() else { return Ok(()) };
-    let temporary = ["temp", "temporary", "pg_temp"];
-    let makes_temporary =
-        (first.is("create") || first.is("select")) && tokens.any(|token| token.is_any(&temporary));
-    if makes_temporary {
+    if makes_temporary(piece.text) {
         return Err(lost_with_session(number));
     }
-    let is_local =
-        first.is("set") && Tokens::new(piece.text).nth(1).is_some_and(|token| token.is("transaction"));
-    if is_local {
-        return Ok(());
-    }
-    if is_setting(piece.text) || first.is("prepare") || first.is("discard") {
-        send(conn, script, piece, Client::batch_execute)
-    } else {
-        Ok(())
-    }
+    if changes_session(piece.text) { send(conn, script, piece, Client::batch_execute) } else { Ok(()) }
+}
+
+/// Whether a statement creates something that ends with the session.
+pub(super) fn makes_temporary(text: &str) -> bool {
+    let mut tokens = Tokens::new(text);
+    let first = tokens.next();
+    let temporary = ["temp", "temporary", "pg_temp"];
+    first.is_some_and(|first| first.is_any(&["create", "select"]))
+        && tokens.any(|token| token.is_any(&temporary))
+}
+
+/// Whether a statement must run again in another session.
+pub(super) fn changes_session(text: &str) -> bool {
+    let mut tokens = Tokens::new(text);
+    let Some(first) = tokens.next() else { return false };
+    let is_local = first.is("set") && tokens.next().is_some_and(|token| token.is("transaction"));
+    !is_local && (is_setting(text) || first.is_any(&["prepare", "discard"]))
 }
 
 /// Runs a statement in this way, and collects what the server says.

@@ -10,6 +10,7 @@ mod keys;
 mod records;
 mod replica;
 mod settings;
+mod statement;
 mod tables;
 
 /// SQLite, through a session of another driver: see [`Statements`].
@@ -21,6 +22,10 @@ mod tables;
 ///   counted: of these, only what the forecast sees is known.
 /// * What a script touched is not known, so after each step all tables with foreign keys are checked, in time in proportion to their rows.
 /// * Outside a transaction, a script that is interrupted in a statement waits for a person, also if the statement could be repeated.
+/// * A script is refused before it runs if it has a parameter, for which nothing gives a value, and outside the engine's transaction if it
+///   begins or ends a transaction, sets a savepoint, or asks for `changes()`.
+/// * A statement with `OR FAIL` that fails outside a transaction waits for a person, and so does one that changes rows if a constraint or
+///   trigger has `FAIL` in it.
 /// * A statement is not interrupted: a run that is cancelled ends before the next one.
 /// * There is no rehearsal, no snapshot and no validation by a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -175,16 +175,10 @@ fn prepare_session(
         let end = statement_end(text, start);
         let own = part(text, start..end);
         let located = |fault: Fault| fault.at(start).in_statement(script.from, own);
-        let mut tokens = Tokens::new(own);
-        let (first, second) = (tokens.next(), tokens.next());
-        let is = |token: Option<Token<'_>>, words: &[&str]| token.is_some_and(|token| token.is_any(words));
-        let in_temp = own
-            .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
-            .any(|word| word.get(..5).is_some_and(|start| same_name(start, "temp.")));
-        if is(first, &["create"]) && (is(second, &["temp", "temporary"]) || in_temp) {
+        if makes_temporary(own) {
             return Err(located(lost_with_session(number)));
         }
-        if is(first, &["pragma", "attach", "detach"]) {
+        if changes_session(own) {
             let run = |conn: &Connection| match conn.execute_batch(own) {
                 // The connection still has that database attached.
                 Err(error) if message(&error).contains("is already in use") => Ok(()),
@@ -199,8 +193,24 @@ fn prepare_session(
     Ok(())
 }
 
+/// Whether a statement creates something that ends with the session.
+pub(super) fn makes_temporary(own: &str) -> bool {
+    let mut tokens = Tokens::new(own);
+    let (first, second) = (tokens.next(), tokens.next());
+    let is = |token: Option<Token<'_>>, words: &[&str]| token.is_some_and(|token| token.is_any(words));
+    let in_temp = own
+        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+        .any(|word| word.get(..5).is_some_and(|start| same_name(start, "temp.")));
+    is(first, &["create"]) && (is(second, &["temp", "temporary"]) || in_temp)
+}
+
+/// Whether a statement must run again in another session.
+pub(super) fn changes_session(own: &str) -> bool {
+    Tokens::new(own).next().is_some_and(|first| first.is_any(&["pragma", "attach", "detach"]))
+}
+
 /// Whether a statement asks how many rows other statements changed.
-fn asks_for_changes(own: &str) -> bool {
+pub(super) fn asks_for_changes(own: &str) -> bool {
     let tokens: Vec<Token<'_>> = Tokens::new(own).collect();
     let makes =
         tokens.iter().find(|token| **token != Token::Mark(b';')).is_some_and(|first| first.is("create"));
@@ -286,11 +296,16 @@ fn limit(script: &Script<'_>) -> Duration {
     script.lock_timeout.unwrap_or(script.patience)
 }
 
+/// The fault of a statement with a parameter, which SQLite would take for `NULL`.
+pub(super) fn has_parameter() -> Fault {
+    Fault::new(FaultKind::Other, "it has a parameter, and a script has no values for one")
+        .remedy("write the value, or put quotes around it if it is text")
+}
+
 /// The statement as SQLite split it.
 pub(super) fn own_text(statement: &Statement<'_>) -> Result<String, Fault> {
     if statement.parameter_count() > 0 {
-        return Err(Fault::new(FaultKind::Other, "it has a parameter, and a script has no values for one")
-            .remedy("write the value, or put quotes around it if it is text"));
+        return Err(has_parameter());
     }
     // Without parameters there is nothing to expand: the result is the text from the end of the previous statement to the end of this
     // one.

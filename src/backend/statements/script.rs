@@ -9,6 +9,7 @@ use crate::backend::script::Script;
 use crate::backend::script_faults::lost_with_session;
 use crate::backend::server_ledger::{Ledger, Tables};
 use crate::backend::statements::Statements;
+use crate::backend::statements::refused::{Why, refused};
 use crate::cancel;
 use crate::fault::Fault;
 use crate::progress::ScriptProgress;
@@ -27,6 +28,23 @@ pub(in crate::backend) struct Rules<S> {
     pub(in crate::backend) grammar: &'static Grammar,
     /// Counts the rows of the tables that a script replaces.
     pub(in crate::backend) tables: for<'s> fn(&'s mut S) -> Box<dyn Tables + 's>,
+    /// Why a statement is refused, before any of the script runs.
+    pub(in crate::backend) why_refused: Why,
+    /// What becomes of a statement that is done when its script is resumed in another session.
+    pub(in crate::backend) again: fn(&str) -> Again,
+    /// Whether something of a statement outside a transaction may stay, although it failed. If in doubt, it is `true`.
+    pub(in crate::backend) may_stay: fn(&mut S, &str, &Fault) -> bool,
+}
+
+/// What becomes of a statement that is done when its script is resumed in another session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::backend) enum Again {
+    /// Its effect stays.
+    Skipped,
+    /// It changed the session, and runs again.
+    Runs,
+    /// What it made ended with the session, and running it again need not make the same.
+    Lost,
 }
 
 /// Runs a script from its first statement that is not done. Outside a transaction, each statement is marked before it runs, so a person
@@ -38,6 +56,12 @@ pub(in crate::backend) fn run<S: Statements, B: for<'c> Driver<Conn<'c> = &'c mu
     progress: &mut Progress<'_, B>,
 ) -> Result<Execution, Fault> {
     let statements = B::statements(script.text)?;
+    // The plan refuses this too, but not in a script that the database stores.
+    let mut refusals =
+        refused(statements.iter().copied(), script.atomicity, rules.skipped, rules.why_refused);
+    if let Some((_, statement, fault)) = refusals.next() {
+        return Err(fault.in_statement(script.from, statement));
+    }
     let pieces: Vec<Piece<'_>> =
         statements.iter().map(|(offset, text)| Piece { offset: *offset, text }).collect();
     let mut ledger = Ledger::new(&pieces, script, rules.grammar, &mut *(rules.tables)(conn))?;
@@ -53,8 +77,13 @@ pub(in crate::backend) fn run<S: Statements, B: for<'c> Driver<Conn<'c> = &'c mu
         };
         let is_skipped = rules.skipped.is_some_and(|ends| ends.has(number));
         if number < script.from {
-            if !is_skipped && B::only_sets_session(statement) {
-                B::run_statement(conn, statement).map_err(located)?;
+            // As a fault of the statement that it would go on with, it changes nothing about how far the script is.
+            let located = |fault: Fault| fault.at(offset).in_statement(script.from, statement);
+            match (rules.again)(statement) {
+                _ if is_skipped => {}
+                Again::Skipped => {}
+                Again::Runs => B::run_session_sql(conn, statement).map_err(located)?,
+                Again::Lost => return Err(located(lost_with_session(number))),
             }
             continue;
         }
@@ -63,18 +92,23 @@ pub(in crate::backend) fn run<S: Statements, B: for<'c> Driver<Conn<'c> = &'c mu
             continue;
         }
         if script.atomicity == Atomicity::Transaction {
-            observed::<S, B>(conn, rules, &mut ledger, number, statement).map_err(located)?;
+            observed::<S, B>(conn, rules, &mut ledger, script, (number, statement)).map_err(located)?;
             if (rules.may_end)(statement) && !B::in_transaction(conn)? {
                 return Err(located(ended_transaction()));
             }
             continue;
         }
         progress(conn, ScriptProgress { statement: number, of, mark: Some(String::new()) })?;
-        let run = || match cancel::check() {
-            Ok(()) => observed::<S, B>(conn, rules, &mut ledger, number, statement),
-            Err(fault) => Err(fault),
-        };
-        patiently(script.patience, run).map_err(located)?;
+        patiently(script.patience, || {
+            cancel::check()?;
+            match observed::<S, B>(conn, rules, &mut ledger, script, (number, statement)) {
+                // It is not tried again: what it left would be there twice.
+                Err(fault) if fault.details.is_partial => Ok(Err(fault)),
+                outcome => outcome.map(Ok),
+            }
+        })
+        .and_then(|done| done)
+        .map_err(located)?;
         progress(conn, ScriptProgress { statement: number + 1, of, mark: None })
             .map_err(|fault| located(fault.partial()))?;
     }
@@ -82,19 +116,24 @@ pub(in crate::backend) fn run<S: Statements, B: for<'c> Driver<Conn<'c> = &'c mu
     Ok(Execution { account, ..ledger.touched().into() })
 }
 
-/// Runs a statement, and records in the ledger what it does.
+/// Runs a statement, and records in the ledger what it does. The fault of a statement of which something may stay is partial; in a
+/// transaction nothing stays.
 fn observed<S: Statements, B: for<'c> Driver<Conn<'c> = &'c mut S>>(
     conn: &mut &mut S,
     rules: &Rules<S>,
     ledger: &mut Ledger<'_>,
-    number: u32,
-    statement: &str,
+    script: &Script<'_>,
+    (number, statement): (u32, &str),
 ) -> Result<(), Fault> {
     ledger.before(number, &mut *(rules.tables)(conn))?;
-    if ledger.counts(number) {
-        let rows = conn.change(statement)?;
-        ledger.count(number, rows);
-        return Ok(());
-    }
-    B::run_statement(conn, statement)
+    let done = if ledger.counts(number) {
+        conn.change(statement).map(|rows| ledger.count(number, rows))
+    } else {
+        B::run_statement(conn, statement)
+    };
+    let is_outside = script.atomicity == Atomicity::NonTransactional;
+    done.map_err(|fault| {
+        let stays = is_outside && (rules.may_stay)(conn, statement, &fault);
+        if stays { fault.partial() } else { fault }
+    })
 }

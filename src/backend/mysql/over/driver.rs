@@ -1,11 +1,12 @@
 //! [`Driver`] for `MysqlOver`.
 
-use super::{MysqlOver, settings, tables};
+use super::{MysqlOver, settings, statement, tables};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::mysql::Mysql;
 use crate::backend::mysql::transactions::skipped;
 use crate::backend::script::{Scope, Script};
+use crate::backend::statements::refused::refusals;
 use crate::backend::statements::script::{self, Rules};
 use crate::backend::statements::{Statements, says, value};
 use crate::dialect::{Dialect, TableName};
@@ -82,7 +83,12 @@ impl<S: Statements> Driver for MysqlOver<S> {
     }
 
     fn refusals(script: &str, atomicity: Atomicity, table: &TableName) -> Vec<Refusal> {
-        Mysql::refusals(script, atomicity, table)
+        let mut found = Mysql::refusals(script, atomicity, table);
+        let pieces = statements(script).unwrap_or_default();
+        let skipped = skipped(&pieces, atomicity);
+        let texts = pieces.iter().map(|piece| (piece.offset, piece.text));
+        found.extend(refusals(texts, atomicity, skipped, statement::why_refused));
+        found
     }
 
     fn unread(script: &str) -> Vec<u32> {
@@ -109,7 +115,15 @@ impl<S: Statements> Driver for MysqlOver<S> {
             matches!(kind, Kind::Begins | Kind::Chains | Kind::Commits | Kind::RollsBack | Kind::Unchains)
         };
         let skipped = skipped(&pieces, script.atomicity);
-        let rules = Rules { skipped, may_end, grammar: &GRAMMAR, tables: tables::of };
+        let rules = Rules {
+            skipped,
+            may_end,
+            grammar: &GRAMMAR,
+            tables: tables::of,
+            why_refused: statement::why_refused,
+            again: statement::again,
+            may_stay: statement::may_stay,
+        };
         settings::around(conn, script, |conn| script::run::<S, Self>(conn, script, &rules, progress))
     }
 

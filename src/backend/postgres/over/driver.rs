@@ -1,11 +1,12 @@
 //! [`Driver`] for `PostgresOver`.
 
-use super::{PostgresOver, settings, tables};
+use super::{PostgresOver, settings, statement, tables};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::postgres::Postgres;
 use crate::backend::postgres::transactions::{control, skipped};
 use crate::backend::script::Script;
+use crate::backend::statements::refused::refusals;
 use crate::backend::statements::script::{self, Rules};
 use crate::backend::statements::{Statements, says};
 use crate::dialect::{Dialect, TableName};
@@ -56,7 +57,12 @@ impl<S: Statements> Driver for PostgresOver<S> {
     }
 
     fn refusals(script: &str, atomicity: Atomicity, table: &TableName) -> Vec<Refusal> {
-        Postgres::refusals(script, atomicity, table)
+        let mut found = Postgres::refusals(script, atomicity, table);
+        let pieces = statements(script).unwrap_or_default();
+        let skipped = skipped(&pieces, atomicity);
+        let texts = pieces.iter().map(|piece| (piece.offset, piece.text));
+        found.extend(refusals(texts, atomicity, skipped, statement::why_refused));
+        found
     }
 
     fn unread(script: &str) -> Vec<u32> {
@@ -79,7 +85,15 @@ impl<S: Statements> Driver for PostgresOver<S> {
         let pieces = statements(script.text)?;
         let may_end = |statement: &str| !matches!(control(statement), Control::Other | Control::Sets);
         let skipped = skipped(&pieces, script.atomicity);
-        let rules = Rules { skipped, may_end, grammar: &GRAMMAR, tables: tables::of };
+        let rules = Rules {
+            skipped,
+            may_end,
+            grammar: &GRAMMAR,
+            tables: tables::of,
+            why_refused: statement::why_refused,
+            again: statement::again,
+            may_stay: statement::may_stay,
+        };
         settings::around(conn, script, |conn| {
             let mut run = |conn: &mut &mut S| script::run::<S, Self>(conn, script, &rules, progress);
             match script.atomicity {

@@ -2,6 +2,7 @@
 
 use super::SqliteOver;
 use super::replica::Replica;
+use super::statement::names_parameter;
 use crate::backend::catalog::{Catalog, ForecastRequest};
 use crate::backend::sqlite::Sqlite;
 use crate::backend::statements::{Statements, column, number, value};
@@ -63,7 +64,10 @@ impl<S: Statements> Catalog for SqliteOver<S> {
                 };
                 let found: Vec<Effect> = found.filter(is_new).collect();
                 forecast.effects.extend(found);
-                forecast.failure = None;
+                // A parameter has no value there either.
+                if !names_parameter(text) {
+                    forecast.failure = None;
+                }
             }
             for effect in &mut forecast.effects {
                 effect.rows = rows_of(*conn, effect);

@@ -2,20 +2,22 @@
 
 use std::path::PathBuf;
 
-use super::{SqliteOver, dangling, keys, settings, tables};
+use super::{SqliteOver, dangling, keys, settings, statement, tables};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, atomically, closed};
 use crate::backend::script::{Scope, Script};
 use crate::backend::sqlite::Sqlite;
 use crate::backend::sqlite::transactions::{control, skipped};
+use crate::backend::statements::refused::refusals;
 use crate::backend::statements::script::{self, Rules};
 use crate::backend::statements::{Statements, number, says, value};
 use crate::dangling::Dangling;
-use crate::dialect::{Dialect, qualified};
+use crate::dialect::{Dialect, TableName, qualified};
 use crate::fault::Fault;
+use crate::refusal::Refusal;
 use crate::sql::statements;
 use crate::sql::transactions::Control;
-use crate::step::ForeignKeys;
+use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
 use crate::transaction_fit::TransactionFit;
 
@@ -81,6 +83,10 @@ impl<S: Statements> Driver for SqliteOver<S> {
         Sqlite::transaction_fit(script)
     }
 
+    fn refusals(script: &str, atomicity: Atomicity, _table: &TableName) -> Vec<Refusal> {
+        refusals(statements(script), atomicity, skipped(script, atomicity), statement::why_refused)
+    }
+
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
         Sqlite::statements(script)
     }
@@ -96,7 +102,15 @@ impl<S: Statements> Driver for SqliteOver<S> {
     ) -> Result<Execution, Fault> {
         let may_end = |statement: &str| !matches!(control(statement), Control::Other | Control::Sets);
         let skipped = skipped(script.text, script.atomicity);
-        let rules = Rules { skipped, may_end, grammar: &tables::GRAMMAR, tables: tables::of };
+        let rules = Rules {
+            skipped,
+            may_end,
+            grammar: &tables::GRAMMAR,
+            tables: tables::of,
+            why_refused: statement::why_refused,
+            again: statement::again,
+            may_stay: statement::may_stay,
+        };
         settings::around(conn, script, |conn| script::run::<S, Self>(conn, script, &rules, progress))
     }
 

@@ -6,7 +6,8 @@ use ::postgres::{Client, SimpleQueryMessage};
 use switchy_schema::backend::{Backend, Fault, Statements, Texts};
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
-    FaultKind, Migration, MigrationRunner, Mysql, MysqlOver, Postgres, PostgresOver, TableName, Target,
+    FaultKind, Migration, MigrationRunner, Mysql, MysqlOver, Postgres, PostgresOver, Recovery, Signature,
+    TableName, Target,
 };
 
 use crate::servers::{self, MysqlDatabase, PostgresDatabase};
@@ -257,5 +258,118 @@ fn a_rebuild_that_loses_rows_is_refused() {
     }
     if let Some(database) = servers::mysql() {
         check::<Maria, MysqlOver<Maria>>(Maria(database.connect()));
+    }
+}
+
+/// Runs a script outside a transaction, which fails. Returns the error, and whether a person must decide about the step.
+fn failing<S: Statements, B: for<'c> Backend<Conn<'c> = &'c mut S>>(
+    session: &mut S,
+    script: &'static str,
+) -> (String, bool) {
+    let runner =
+        MigrationRunner::<B>::for_backend([Migration::sql("1_a", script).outside_transaction()]).unwrap();
+    let error = runner.run(session).unwrap_err().to_string();
+    let history = runner.history(session).unwrap();
+    (error, history.records().iter().any(|record| record.dirty.is_some()))
+}
+
+/// Outside the engine's transaction, a transaction of a script would take the notes of the engine with it.
+#[test]
+fn a_transaction_of_a_script_is_refused_outside_a_transaction() {
+    const SCRIPT: &str = "CREATE TABLE a (b INT); START TRANSACTION; INSERT INTO a VALUES (1); INSERT INTO missing VALUES (1); COMMIT";
+    if let Some(database) = servers::postgres() {
+        let mut session = Pg(database.connect());
+        let (refused, is_dirty) = failing::<Pg, PostgresOver<Pg>>(&mut session, SCRIPT);
+        assert!(refused.contains("run it with the blocking adapter") && !is_dirty, "{refused}");
+        assert!(session.rows("SELECT b FROM a").is_err());
+        let whole = Migration::sql("1_a", "BEGIN; CREATE TABLE a (b INT); COMMIT");
+        MigrationRunner::<PostgresOver<Pg>>::for_backend([whole]).unwrap().run(&mut session).unwrap();
+    }
+    if let Some(database) = servers::mysql() {
+        let mut session = Maria(database.connect());
+        for script in [
+            SCRIPT,
+            "CREATE TABLE a (b INT); SET autocommit = 0; INSERT INTO a VALUES (1); COMMIT; SET autocommit = 1",
+            "CREATE TABLE a (b INT); LOCK TABLES a WRITE; INSERT INTO a VALUES (1); UNLOCK TABLES",
+        ] {
+            let (refused, is_dirty) = failing::<Maria, MysqlOver<Maria>>(&mut session, script);
+            assert!(refused.contains("run it with the blocking adapter") && !is_dirty, "{refused}");
+            assert!(session.rows("SELECT b FROM a").is_err());
+        }
+        session.run("CREATE TABLE a (b INT)").unwrap();
+        let whole = Migration::sql("1_a", "START TRANSACTION; INSERT INTO a VALUES (1); COMMIT");
+        MigrationRunner::<MysqlOver<Maria>>::for_backend([whole]).unwrap().run(&mut session).unwrap();
+    }
+}
+
+/// What a statement left before it failed is there: the step is not as if it had not begun.
+#[test]
+fn a_statement_that_may_have_left_something_is_dirty() {
+    if let Some(database) = servers::postgres() {
+        let mut session = Pg(database.connect());
+        session.run("CREATE TABLE a (b INT); INSERT INTO a VALUES (1), (1)").unwrap();
+        session
+            .run("CREATE PROCEDURE fill() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO a VALUES (2); COMMIT; PERFORM 1 / 0; END $$")
+            .unwrap();
+        for (script, expected) in [
+            ("INSERT INTO a VALUES (3), (1 / 0)", false),
+            ("INSERT INTO a VALUES ()", false),
+            ("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON a (b)", true),
+        ] {
+            let (error, is_dirty) = failing::<Pg, PostgresOver<Pg>>(&mut session, script);
+            assert_eq!(is_dirty, expected, "{script}: {error}");
+        }
+        let (error, is_dirty) = failing::<Pg, PostgresOver<Pg>>(&mut Pg(database.connect()), "CALL fill()");
+        assert!(is_dirty, "{error}");
+    }
+    for (script, expected) in [
+        ("INSERT INTO a VALUES (3), (1)", false),
+        ("INSERT INTO missing VALUES (3)", false),
+        ("CRATE TABLE c (d INT)", false),
+        ("CALL fill()", true),
+        ("DROP TABLE b, missing", true),
+        ("INSERT INTO without_transactions VALUES (1), (1)", true),
+    ] {
+        let Some(database) = servers::mysql() else { return };
+        let mut session = Maria(database.connect());
+        session.run("CREATE TABLE a (b INT PRIMARY KEY)").unwrap();
+        session.run("CREATE TABLE b (c INT)").unwrap();
+        session.run("INSERT INTO a VALUES (1)").unwrap();
+        session
+            .run("CREATE PROCEDURE fill() BEGIN INSERT INTO a VALUES (2); INSERT INTO a VALUES (1); END")
+            .unwrap();
+        if script.contains("without") {
+            session.run("CREATE TABLE without_transactions (b INT PRIMARY KEY) ENGINE = MyISAM").unwrap();
+        }
+        let (error, is_dirty) = failing::<Maria, MysqlOver<Maria>>(&mut session, script);
+        assert_eq!(is_dirty, expected, "{script}: {error}");
+    }
+}
+
+/// What ended with the session is not there for the rest of the script.
+#[test]
+fn a_script_that_needs_its_session_is_not_resumed() {
+    fn check<S: Statements, B: for<'c> Backend<Conn<'c> = &'c mut S>>(
+        connect: impl Fn() -> S,
+        script: &'static str,
+    ) {
+        let step = Migration::sql("1_a", script).outside_transaction();
+        let runner = MigrationRunner::<B>::for_backend([step]).unwrap();
+        runner.run(&mut connect()).unwrap_err();
+        let mut session = connect();
+        session.run("CREATE TABLE missing (b INT)").unwrap();
+        runner.recover(&mut session, Recovery::Retry("1_a".into()), Signature::of("ada")).unwrap();
+        let refused = runner.run(&mut session).unwrap_err().to_string();
+        assert!(refused.contains("made ended with the session"), "{refused}");
+        assert!(session.rows("SELECT b FROM missing").unwrap().is_empty());
+    }
+    if let Some(database) = servers::postgres() {
+        let script =
+            "CREATE TABLE a (b INT); CREATE TEMP TABLE t (b INT); INSERT INTO missing SELECT b FROM t";
+        check::<Pg, PostgresOver<Pg>>(|| Pg(database.connect()), script);
+    }
+    if let Some(database) = servers::mysql() {
+        let script = "CREATE TABLE a (b INT); SET @most = (SELECT 7); INSERT INTO missing VALUES (@most)";
+        check::<Maria, MysqlOver<Maria>>(|| Maria(database.connect()), script);
     }
 }

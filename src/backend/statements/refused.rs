@@ -1,0 +1,43 @@
+//! What a backend over a session refuses in a script, since it cannot keep account of it as the adapter of the database does.
+
+use crate::fault::{Fault, FaultKind};
+use crate::refusal::Refusal;
+use crate::sql::transactions::Ends;
+use crate::step::Atomicity;
+
+/// Why a statement is refused in a script that runs with this atomicity.
+pub(in crate::backend) type Why = fn(&str, Atomicity) -> Option<Fault>;
+
+/// The refused statements of a script, each with its number from 1 and its fault. What is skipped does not run.
+pub(in crate::backend) fn refused<'t>(
+    statements: impl IntoIterator<Item = (usize, &'t str)>,
+    atomicity: Atomicity,
+    skipped: Option<Ends>,
+    why: Why,
+) -> impl Iterator<Item = (u32, &'t str, Fault)> {
+    let runs = move |number: u32| !skipped.is_some_and(|ends| ends.has(number));
+    (1..)
+        .zip(statements)
+        .filter(move |(number, _)| runs(*number))
+        .filter_map(move |(number, (offset, text))| Some((number, text, why(text, atomicity)?.at(offset))))
+}
+
+/// The refused statements of a script, for its plan.
+pub(in crate::backend) fn refusals<'t>(
+    statements: impl IntoIterator<Item = (usize, &'t str)>,
+    atomicity: Atomicity,
+    skipped: Option<Ends>,
+    why: Why,
+) -> Vec<Refusal> {
+    let found = refused(statements, atomicity, skipped, why);
+    found.map(|(number, text, fault)| Refusal::new(fault.in_statement(number, text))).collect()
+}
+
+/// The fault of a statement that begins or ends a transaction outside that of the engine. If the script fails then, it would not be known
+/// which of its statements stay.
+pub(in crate::backend) fn own_transaction() -> Fault {
+    let what = "it begins or ends a transaction of its own, and this driver does not tell what stays of that if it fails";
+    Fault::new(FaultKind::Other, what).remedy(
+        "take BEGIN, COMMIT, ROLLBACK and the like out of the script, or run it with the blocking adapter of the database",
+    )
+}

@@ -74,7 +74,7 @@ pub(in crate::backend) fn run<S: Statements, B: for<'c> Driver<Conn<'c> = &'c mu
             Ok(()) => observed::<S, B>(conn, rules, &mut ledger, number, statement),
             Err(fault) => Err(fault),
         };
-        patiently(script.patience, run).map_err(located)?;
+        patiently(script.lock_timeout.unwrap_or(script.patience), run).map_err(located)?;
         progress(conn, ScriptProgress { statement: number + 1, of, mark: None })
             .map_err(|fault| located(fault.partial()))?;
     }

@@ -62,7 +62,7 @@ mod records;
 mod retry;
 mod script;
 mod session;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod set_back;
 mod tracking_table;
 

@@ -1,5 +1,6 @@
 //! SQLite through a session of which the engine has only texts: the conformance suite, and one database that is used in both ways.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -278,4 +279,31 @@ fn a_script_with_a_temporary_table_is_not_resumed() {
     runner.recover(&mut session, Recovery::Retry("1_a".into()), Signature::of("ada")).unwrap();
     let refused = runner.run(&mut session).unwrap_err().to_string();
     assert!(refused.contains("what statement 1 made ended with the session"), "{refused}");
+}
+
+/// The function of `baseline_if` only reads: during a plan, and in the transaction that writes the records.
+#[test]
+fn what_the_function_of_a_baseline_writes_is_refused() {
+    for first in [1, 2] {
+        let database = TestDatabase::new();
+        let mut session = Session(database.connect());
+        session.run("CREATE TABLE users (name)").unwrap();
+        let calls = AtomicUsize::new(0);
+        let set = [
+            Migration::sql("1_users", "CREATE TABLE users (name)"),
+            Migration::sql("2_email", "ALTER TABLE users ADD email"),
+        ];
+        let runner = MigrationRunner::<SqliteOver<Session>>::for_backend(set).unwrap().baseline_if(
+            move |session| {
+                if calls.fetch_add(1, Ordering::Relaxed) + 1 >= first {
+                    session.run("INSERT INTO users VALUES ('Bob')").map_err(|fault| fault.to_string())?;
+                }
+                Ok(true)
+            },
+            "1_users",
+        );
+        assert!(runner.run(&mut session).unwrap_err().to_string().contains("readonly"), "call {first}");
+        assert_eq!(database.rows("SELECT count(*) FROM users"), ["0"], "call {first}");
+        session.run("INSERT INTO users VALUES ('Ada')").unwrap();
+    }
 }

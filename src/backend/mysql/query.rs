@@ -106,11 +106,16 @@ pub(super) struct Limits {
     tables: u64,
 }
 
-/// Both limits as a number of whole seconds, of which the server needs at least one. A part of a second counts as a whole one.
+/// Both limits as a number of whole seconds.
 pub(super) fn seconds(limit: Duration) -> Limits {
-    const LONGEST: u64 = 31_536_000;
-    let seconds = (limit.as_secs() + u64::from(limit.subsec_nanos() > 0)).clamp(1, LONGEST);
+    let seconds = whole_seconds(limit);
     Limits { rows: seconds, tables: seconds }
+}
+
+/// A limit in whole seconds, of which the server needs at least one. A part of a second counts as a whole one.
+pub(super) fn whole_seconds(limit: Duration) -> u64 {
+    const LONGEST: u64 = 31_536_000;
+    (limit.as_secs() + u64::from(limit.subsec_nanos() > 0)).clamp(1, LONGEST)
 }
 
 /// The limits of the session.

@@ -43,8 +43,7 @@ pub(super) fn read(conn: &mut Conn, script: &str) -> Result<Settings, Fault> {
     variables.retain(|name, _| !VOLATILE.contains(&name.as_str()));
     let role = if mentions(script, "role") {
         let role = column::<String>(conn, "SELECT CURRENT_ROLE()").map_err(fault)?;
-        let role = role.filter(|role| role != "NONE").map(|role| quote_in(&role, '`'));
-        Some(format!("SET ROLE {}", role.as_deref().unwrap_or("NONE")))
+        Some(set_role(role.as_deref()))
     } else {
         None
     };
@@ -59,6 +58,12 @@ pub(super) fn variables(conn: &mut Conn, which: &str) -> Result<BTreeMap<String,
         Some((get::<String>(&row, 0)?, get::<String>(&row, 1).unwrap_or_default()))
     });
     Ok(variables.map_err(fault)?.into_iter().flatten().collect())
+}
+
+/// The statement that sets the role that `CURRENT_ROLE()` names.
+pub(super) fn set_role(role: Option<&str>) -> String {
+    let role = role.filter(|role| *role != "NONE").map(|role| quote_in(role, '`'));
+    format!("SET ROLE {}", role.as_deref().unwrap_or("NONE"))
 }
 
 /// The assignment that sets a session variable to a value from the list.

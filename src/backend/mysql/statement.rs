@@ -46,13 +46,20 @@ pub(super) fn located(fault: Fault, number: u32, piece: &Piece<'_>) -> Fault {
     fault.at(at).in_statement(number, piece.text)
 }
 
-/// Rolls back, and returns whether everything was rolled back: tables that are not transactional keep their changes.
+/// Rolls back after a statement that failed, and returns whether everything was rolled back: tables that are not transactional keep their
+/// changes. After a deadlock the server has already rolled back, so it is the failed statement that has the warning.
 pub(super) fn is_rolled_back(conn: &mut Conn) -> bool {
+    let was_complete = !warns_of_kept_rows(conn);
     if query::read_all(conn, "ROLLBACK").is_err() || conn.warnings() == 0 {
-        return true;
+        return was_complete;
     }
+    was_complete && !warns_of_kept_rows(conn)
+}
+
+/// Whether the last statement rolled back and tables kept their changes.
+fn warns_of_kept_rows(conn: &mut Conn) -> bool {
     let codes = conn.query_map("SHOW WARNINGS", |row: Row| get::<u16>(&row, 1));
-    !codes.is_ok_and(|codes| codes.contains(&Some(query::NOT_ROLLED_BACK)))
+    codes.is_ok_and(|codes| codes.contains(&Some(query::NOT_ROLLED_BACK)))
 }
 
 pub(super) fn is_syntax(fault: &Fault) -> bool {

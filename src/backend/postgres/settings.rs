@@ -139,7 +139,7 @@ fn common(conn: &mut Client, first: &str) -> Result<Common, Fault> {
 }
 
 /// The custom settings that a script names. Their names contain a dot: `SET app.tenant = 7`, `set_config('app.tenant', ...)`.
-fn own_settings(script: &str) -> Vec<String> {
+pub(super) fn own_settings(script: &str) -> Vec<String> {
     let tokens: Vec<Token<'_>> = Tokens::new(script).collect();
     let dotted = |place: usize| match tokens.get(place..place + 3) {
         Some([Token::Word(first), Token::Mark(b'.'), Token::Word(second)]) => {

@@ -99,7 +99,7 @@ pub(in crate::backend) fn run<S: Statements, B: for<'c> Driver<Conn<'c> = &'c mu
             continue;
         }
         progress(conn, ScriptProgress { statement: number, of, mark: Some(String::new()) })?;
-        patiently(script.patience, || {
+        patiently(script.lock_timeout.unwrap_or(script.patience), || {
             cancel::check()?;
             match observed::<S, B>(conn, rules, &mut ledger, script, (number, statement)) {
                 // It is not tried again: what it left would be there twice.

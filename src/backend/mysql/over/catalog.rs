@@ -2,14 +2,18 @@
 
 use super::MysqlOver;
 use crate::backend::catalog::Catalog;
-use crate::backend::mysql::LOCKS;
 use crate::backend::mysql::query::text;
+use crate::backend::mysql::{LOCKS, Mysql};
 use crate::backend::statements::{Statements, number, value};
 use crate::dialect::TableName;
 use crate::fault::Fault;
 
 impl<S: Statements> Catalog for MysqlOver<S> {
     const REACHES_BEYOND: bool = true;
+
+    fn outlasts_rollback(script: &str) -> Option<String> {
+        Mysql::outlasts_rollback(script)
+    }
 
     fn has_triggers_on(conn: &mut &mut S, table: &TableName) -> Result<bool, Fault> {
         let name = text(Some(table.as_str()));

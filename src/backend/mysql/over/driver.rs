@@ -1,11 +1,17 @@
 //! [`Driver`] for `MysqlOver`.
 
+use std::time::Duration;
+
+use super::query::{limits, set_limits};
 use super::{MysqlOver, settings, statement, tables};
 use crate::account::Execution;
-use crate::backend::driver::{Driver, Progress, closed};
+use crate::backend::driver::{Driver, Progress, closed, rolled_back};
+use crate::backend::faults::ended_transaction;
 use crate::backend::mysql::Mysql;
+use crate::backend::mysql::query::whole_seconds;
 use crate::backend::mysql::transactions::skipped;
 use crate::backend::script::{Scope, Script};
+use crate::backend::set_back::set_back;
 use crate::backend::statements::refused::refusals;
 use crate::backend::statements::script::{self, Rules};
 use crate::backend::statements::{Statements, says, value};
@@ -78,6 +84,17 @@ impl<S: Statements> Driver for MysqlOver<S> {
         closed::<Self, R, E>(conn, body)
     }
 
+    fn limiting_lock_waits<R, E: From<Fault>>(
+        conn: &mut &mut S,
+        limit: Duration,
+        body: impl FnOnce(&mut &mut S) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let [rows, tables] = limits(*conn)?;
+        let limit = whole_seconds(limit);
+        conn.run(&set_limits(limit, limit))?;
+        set_back::<Self, R, E>(conn, |conn| conn.restore(&set_limits(&rows, &tables)), body)
+    }
+
     fn transaction_fit(script: &str) -> TransactionFit {
         Mysql::transaction_fit(script)
     }
@@ -125,6 +142,27 @@ impl<S: Statements> Driver for MysqlOver<S> {
             may_stay: statement::may_stay,
         };
         settings::around(conn, script, |conn| script::run::<S, Self>(conn, script, &rules, progress))
+    }
+
+    /// Inside a transaction, the server cannot refuse what is written, so a savepoint undoes it.
+    fn only_reading<R>(
+        conn: &mut &mut S,
+        body: impl FnOnce(&mut &mut S) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        // MariaDB does not refuse a statement that changes the schema, which commits.
+        let body = |conn: &mut &mut S| {
+            let read = body(conn)?;
+            if Self::in_transaction(conn)? { Ok(read) } else { Err(ended_transaction()) }
+        };
+        if !Self::in_transaction(conn)? {
+            conn.run("START TRANSACTION READ ONLY")?;
+            return rolled_back::<Self, _>(conn, body);
+        }
+        conn.run("SAVEPOINT __switchy_reading")?;
+        let read = body(conn)?;
+        conn.run("ROLLBACK TO SAVEPOINT __switchy_reading")?;
+        conn.run("RELEASE SAVEPOINT __switchy_reading")?;
+        Ok(read)
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {

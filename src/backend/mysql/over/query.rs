@@ -6,7 +6,7 @@ use crate::backend::mysql::query::text;
 use crate::backend::mysql::table::collated;
 use crate::backend::statements::{Statements, says, value};
 use crate::dialect::TableName;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 
 /// A value as a text that a driver does not take for bytes, as some do with a collation that compares bytes.
 pub(super) fn plain(expression: &str) -> String {
@@ -46,17 +46,24 @@ pub(super) fn names(conn: &mut impl Statements, table: &TableName) -> Result<Vec
 
 /// Runs a statement that acquires a lock, and waits for at most this long.
 pub(super) fn waiting(conn: &mut impl Statements, patience: Duration, lock: &str) -> Result<(), Fault> {
-    let sql =
-        "SELECT CAST(@@innodb_lock_wait_timeout AS CHAR) AS c0, CAST(@@lock_wait_timeout AS CHAR) AS c1";
-    let before = conn.rows(sql)?.into_iter().next();
+    let [rows, tables] = limits(conn)?;
     let limit = patience.as_secs().max(1);
-    let locked = conn.run(&set(limit, limit)).and_then(|()| conn.run(lock));
-    if let Some([Some(rows), Some(table)]) = before.as_deref() {
-        conn.restore(&set(rows, table))?;
-    }
+    let locked = conn.run(&set_limits(limit, limit)).and_then(|()| conn.run(lock));
+    conn.restore(&set_limits(rows, tables))?;
     locked
 }
 
-fn set(rows: impl std::fmt::Display, table: impl std::fmt::Display) -> String {
+/// How long a statement of the session waits, in seconds: for a row, and for a table whose definition is locked.
+pub(super) fn limits(conn: &mut impl Statements) -> Result<[String; 2], Fault> {
+    let sql =
+        "SELECT CAST(@@innodb_lock_wait_timeout AS CHAR) AS c0, CAST(@@lock_wait_timeout AS CHAR) AS c1";
+    match conn.rows(sql)?.into_iter().next().as_deref() {
+        Some([Some(rows), Some(tables)]) => Ok([rows.clone(), tables.clone()]),
+        _ => Err(Fault::new(FaultKind::Other, "the server does not tell its limits on waits for locks")),
+    }
+}
+
+/// The statement that sets the limits of the session.
+pub(super) fn set_limits(rows: impl std::fmt::Display, table: impl std::fmt::Display) -> String {
     format!("SET SESSION innodb_lock_wait_timeout = {rows}, SESSION lock_wait_timeout = {table}")
 }

@@ -2,7 +2,7 @@
 
 use super::PostgresOver;
 use crate::backend::catalog::Catalog;
-use crate::backend::postgres::LOCKS;
+use crate::backend::postgres::{LOCKS, Postgres};
 use crate::backend::statements::{Statements, column, value};
 use crate::dialect::TableName;
 use crate::fault::Fault;
@@ -16,6 +16,10 @@ impl<S: Statements> Catalog for PostgresOver<S> {
             OR EXISTS (SELECT 1 FROM pg_event_trigger)
             OR EXISTS (SELECT 1 FROM pg_rewrite WHERE rulename <> '_RETURN' AND oid >= 16384))::text AS c0";
         Ok(value(*conn, sql)?.as_deref() != Some("false"))
+    }
+
+    fn outlasts_rollback(script: &str) -> Option<String> {
+        Postgres::outlasts_rollback(script)
     }
 
     fn is_blank(conn: &mut &mut S, tables: &[TableName]) -> Result<bool, Fault> {

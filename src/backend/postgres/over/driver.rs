@@ -1,14 +1,18 @@
 //! [`Driver`] for `PostgresOver`.
 
+use std::time::Duration;
+
 use super::{PostgresOver, settings, statement, tables};
 use crate::account::Execution;
-use crate::backend::driver::{Driver, Progress, closed};
+use crate::backend::driver::{Driver, Progress, closed, rolled_back};
 use crate::backend::postgres::Postgres;
+use crate::backend::postgres::locks::milliseconds;
 use crate::backend::postgres::transactions::{control, skipped};
 use crate::backend::script::Script;
+use crate::backend::set_back::set_back;
 use crate::backend::statements::refused::refusals;
 use crate::backend::statements::script::{self, Rules};
-use crate::backend::statements::{Statements, says};
+use crate::backend::statements::{Statements, says, value};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::Fault;
 use crate::refusal::Refusal;
@@ -50,6 +54,21 @@ impl<S: Statements> Driver for PostgresOver<S> {
     /// Without a transaction the server warns and does nothing.
     fn rollback(conn: &mut &mut S) -> Result<(), Fault> {
         conn.restore("ROLLBACK")
+    }
+
+    /// `SET` and not `SET LOCAL`, as [`Postgres`] does it.
+    fn limiting_lock_waits<R, E: From<Fault>>(
+        conn: &mut &mut S,
+        limit: Duration,
+        body: impl FnOnce(&mut &mut S) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let before = value(*conn, "SELECT current_setting('lock_timeout') AS c0")?.unwrap_or_default();
+        conn.run(&settings::assignment("lock_timeout", &milliseconds(limit).to_string()))?;
+        set_back::<Self, R, E>(
+            conn,
+            |conn| conn.restore(&settings::assignment("lock_timeout", &before)),
+            body,
+        )
     }
 
     fn transaction_fit(script: &str) -> TransactionFit {
@@ -101,6 +120,23 @@ impl<S: Statements> Driver for PostgresOver<S> {
                 Atomicity::NonTransactional => closed::<Self, _, _>(conn, run),
             }
         })
+    }
+
+    /// Inside a transaction, a savepoint sets back what it changes and lets the transaction continue after a statement that failed.
+    fn only_reading<R>(
+        conn: &mut &mut S,
+        body: impl FnOnce(&mut &mut S) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        if !Self::in_transaction(conn)? {
+            conn.run("BEGIN READ ONLY")?;
+            return rolled_back::<Self, _>(conn, body);
+        }
+        conn.run("SAVEPOINT __switchy_reading")?;
+        conn.run("SET LOCAL transaction_read_only = on")?;
+        let read = body(conn)?;
+        conn.run("ROLLBACK TO SAVEPOINT __switchy_reading")?;
+        conn.run("RELEASE SAVEPOINT __switchy_reading")?;
+        Ok(read)
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {

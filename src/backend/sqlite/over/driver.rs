@@ -6,6 +6,7 @@ use super::{SqliteOver, dangling, keys, settings, statement, tables};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, atomically, closed};
 use crate::backend::script::{Scope, Script};
+use crate::backend::set_back::set_back;
 use crate::backend::sqlite::Sqlite;
 use crate::backend::sqlite::transactions::{control, skipped};
 use crate::backend::statements::refused::refusals;
@@ -112,6 +113,18 @@ impl<S: Statements> Driver for SqliteOver<S> {
             may_stay: statement::may_stay,
         };
         settings::around(conn, script, |conn| script::run::<S, Self>(conn, script, &rules, progress))
+    }
+
+    /// While it is on, SQLite refuses every write.
+    fn only_reading<R>(
+        conn: &mut &mut S,
+        body: impl FnOnce(&mut &mut S) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        if value(*conn, "PRAGMA query_only")?.as_deref() == Some("1") {
+            return body(conn);
+        }
+        conn.run("PRAGMA query_only = ON")?;
+        set_back::<Self, R, Fault>(conn, |conn| conn.restore("PRAGMA query_only = OFF"), body)
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {

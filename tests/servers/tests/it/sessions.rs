@@ -1,5 +1,8 @@
 //! Servers through a session of which the engine has only texts: the conformance suite, and one database that is used in both ways.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use ::mysql::Conn;
 use ::mysql::prelude::Queryable;
 use ::postgres::{Client, SimpleQueryMessage};
@@ -371,5 +374,111 @@ fn a_script_that_needs_its_session_is_not_resumed() {
     if let Some(database) = servers::mysql() {
         let script = "CREATE TABLE a (b INT); SET @most = (SELECT 7); INSERT INTO missing VALUES (@most)";
         check::<Maria, MysqlOver<Maria>>(|| Maria(database.connect()), script);
+    }
+}
+
+/// What a pooled connection must not keep for the next request.
+#[test]
+fn custom_settings_and_the_role_are_set_back() {
+    for (end, works) in [("SELECT 1", true), ("SELECT missing", false)] {
+        let Some(database) = servers::postgres() else { break };
+        let mut session = Pg(database.connect());
+        session.run("SET app.tenant = '1'").unwrap();
+        let script = format!("SET app.tenant = '7'; SELECT set_config('app.bypass_rls', 'on', false); {end}");
+        let step = Migration::sql("1_a", script.leak());
+        let runner = MigrationRunner::<PostgresOver<Pg>>::for_backend([step]).unwrap();
+        assert_eq!(runner.run(&mut session).is_ok(), works);
+        let sql =
+            "SELECT current_setting('app.tenant'), coalesce(current_setting('app.bypass_rls', true), '')";
+        assert_eq!(session.rows(sql).unwrap(), [[Some("1".to_owned()), Some(String::new())]]);
+    }
+    for (end, works) in [("SELECT 1", true), ("SELECT missing", false)] {
+        let Some(database) = servers::mysql() else { break };
+        let mut session = Maria(database.connect());
+        let role = format!("role_{works}");
+        session.run(&format!("CREATE OR REPLACE ROLE {role}")).unwrap();
+        let step = Migration::sql("1_a", format!("SET ROLE {role}; {end}").leak());
+        let runner = MigrationRunner::<MysqlOver<Maria>>::for_backend([step]).unwrap();
+        assert_eq!(runner.run(&mut session).is_ok(), works);
+        assert_eq!(session.rows("SELECT CURRENT_ROLE()").unwrap(), [[None]]);
+        session.run(&format!("DROP ROLE {role}")).unwrap();
+    }
+}
+
+/// The function of `baseline_if` only reads: during a plan, and in the transaction that writes the records.
+#[test]
+fn what_the_function_of_a_baseline_writes_is_not_kept() {
+    fn check<S: Statements, B: for<'c> Backend<Conn<'c> = &'c mut S>>(session: &mut S, refuses: [bool; 2]) {
+        session.run("CREATE TABLE users (name VARCHAR(50))").unwrap();
+        for (first, is_refused) in (1..).zip(refuses) {
+            let calls = AtomicUsize::new(0);
+            let set = [
+                Migration::sql("1_users", "CREATE TABLE users (name VARCHAR(50))"),
+                Migration::sql("2_email", "ALTER TABLE users ADD email TEXT"),
+            ];
+            let runner = MigrationRunner::<B>::for_backend(set).unwrap().baseline_if(
+                move |session| {
+                    if calls.fetch_add(1, Ordering::Relaxed) + 1 >= first {
+                        session.run("INSERT INTO users VALUES ('Bob')").map_err(|fault| fault.to_string())?;
+                    }
+                    Ok(true)
+                },
+                "1_users",
+            );
+            let outcome = runner.run(session);
+            assert_eq!(outcome.is_err(), is_refused, "call {first}: {outcome:?}");
+            assert!(session.rows("SELECT name FROM users").unwrap().is_empty(), "call {first}");
+            // It works again.
+            session.run("INSERT INTO users (name) VALUES ('Ada')").unwrap();
+            session.run("DELETE FROM users").unwrap();
+        }
+    }
+    if let Some(database) = servers::postgres() {
+        check::<Pg, PostgresOver<Pg>>(&mut Pg(database.connect()), [true, true]);
+    }
+    if let Some(database) = servers::mysql() {
+        check::<Maria, MysqlOver<Maria>>(&mut Maria(database.connect()), [true, false]);
+    }
+}
+
+/// A statement gives up, and the session has its own limit again, also after an error and a panic.
+#[test]
+fn a_step_does_not_wait_longer_for_a_lock_than_it_may() {
+    fn check<S: Statements, B: for<'c> Backend<Conn<'c> = &'c mut S>>(
+        session: &mut S,
+        limits: &str,
+        holder: &mut S,
+    ) {
+        session.run("CREATE TABLE t (n INT)").unwrap();
+        session.run("INSERT INTO t VALUES (1)").unwrap();
+        let before = session.rows(limits).unwrap();
+        let runner = |steps: Vec<Migration<B>>| {
+            MigrationRunner::<B>::for_backend(steps).unwrap().statement_lock_timeout(Duration::from_secs(1))
+        };
+        holder.run("BEGIN").unwrap();
+        holder.run("UPDATE t SET n = 2").unwrap();
+        let script = || Migration::from_scripts("1_it", "UPDATE t SET n = 3", None);
+        for step in [script(), script().outside_transaction()] {
+            // The other session holds the row as long as the test.
+            let error = runner(vec![step]).run(session).unwrap_err();
+            assert_eq!(error.fault(), Some(FaultKind::Busy), "{error}");
+            assert_eq!(session.rows(limits).unwrap(), before);
+        }
+        holder.run("ROLLBACK").unwrap();
+        assert_eq!(runner(vec![script()]).run(session).unwrap().applied.len(), 1);
+        let code = |_: &mut S| -> Result<(), String> { panic!("on purpose") };
+        let it = runner(vec![script(), Migration::function("2_code", code)]);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| it.run(session))).unwrap_err();
+        assert_eq!(session.rows(limits).unwrap(), before);
+    }
+    if let Some(database) = servers::postgres() {
+        let [mut session, mut holder] = [Pg(database.connect()), Pg(database.connect())];
+        session.run("SET lock_timeout = '77s'").unwrap();
+        check::<Pg, PostgresOver<Pg>>(&mut session, "SELECT current_setting('lock_timeout')", &mut holder);
+    }
+    if let Some(database) = servers::mysql() {
+        let [mut session, mut holder] = [Maria(database.connect()), Maria(database.connect())];
+        let limits = "SELECT CONCAT(@@innodb_lock_wait_timeout, ' ', @@lock_wait_timeout)";
+        check::<Maria, MysqlOver<Maria>>(&mut session, limits, &mut holder);
     }
 }

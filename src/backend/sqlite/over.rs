@@ -22,6 +22,8 @@ mod tables;
 /// * What a script touched is not known, so after each step all tables with foreign keys are checked, in time in proportion to their rows.
 /// * Outside a transaction, a script that is interrupted in a statement waits for a person, also if the statement could be repeated.
 /// * A statement is not interrupted: a run that is cancelled ends before the next one.
+/// * A limit on waits for locks counts for the engine's own attempts. How long the driver waits before it says that the database is busy is
+///   the driver's setting.
 /// * There is no rehearsal, no snapshot and no validation by a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SqliteOver<S>(Over<S>);

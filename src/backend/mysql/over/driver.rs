@@ -13,7 +13,7 @@ use crate::backend::mysql::transactions::skipped;
 use crate::backend::script::{Scope, Script};
 use crate::backend::set_back::set_back;
 use crate::backend::statements::script::{self, Rules};
-use crate::backend::statements::{Statements, says, value};
+use crate::backend::statements::{Statements, number, says, value};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::refusal::Refusal;
@@ -127,7 +127,13 @@ impl<S: Statements> Driver for MysqlOver<S> {
         };
         let skipped = skipped(&pieces, script.atomicity);
         let rules = Rules { skipped, may_end, grammar: &GRAMMAR, tables: tables::of };
-        settings::around(conn, script, |conn| script::run::<S, Self>(conn, script, &rules, progress))
+        settings::around(conn, script, |conn| {
+            let outcome = script::run::<S, Self>(conn, script, &rules, progress);
+            outcome.map_err(|mut fault| {
+                fault.details.is_retryable = fault.details.is_retryable && all_roll_back(*conn);
+                fault
+            })
+        })
     }
 
     /// Inside a transaction, the server cannot refuse what is written, so a savepoint undoes it.
@@ -158,4 +164,13 @@ impl<S: Statements> Driver for MysqlOver<S> {
     fn may_touch(script: &str) -> Touched {
         Mysql::may_touch(script)
     }
+}
+
+/// Whether a rollback undoes what a script changed in any table that the user can see. A driver does not show the warnings of a statement
+/// that failed, and a script with a table that keeps its rows must not be tried again.
+fn all_roll_back(conn: &mut impl Statements) -> bool {
+    let sql = "SELECT CAST(COUNT(*) AS CHAR) AS c0 FROM information_schema.TABLES
+        WHERE TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')
+        AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND COALESCE(ENGINE, '') <> 'InnoDB'";
+    number(conn, sql).is_ok_and(|others| others == 0)
 }

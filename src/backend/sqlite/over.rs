@@ -27,6 +27,8 @@ mod tables;
 /// * A statement with `OR FAIL` that fails outside a transaction waits for a person, and so does one that changes rows if a constraint or
 ///   trigger has `FAIL` in it.
 /// * A statement is not interrupted: a run that is cancelled ends before the next one.
+/// * A limit on waits for locks counts for the engine's own attempts. How long the driver waits before it says that the database is busy is
+///   the driver's setting.
 /// * There is no rehearsal, no snapshot and no validation by a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SqliteOver<S>(Over<S>);

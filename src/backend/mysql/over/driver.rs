@@ -14,7 +14,7 @@ use crate::backend::script::{Scope, Script};
 use crate::backend::set_back::set_back;
 use crate::backend::statements::refused::refusals;
 use crate::backend::statements::script::{self, Rules};
-use crate::backend::statements::{Statements, says, value};
+use crate::backend::statements::{Statements, number, says, value};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::refusal::Refusal;
@@ -141,7 +141,13 @@ impl<S: Statements> Driver for MysqlOver<S> {
             again: statement::again,
             may_stay: statement::may_stay,
         };
-        settings::around(conn, script, |conn| script::run::<S, Self>(conn, script, &rules, progress))
+        settings::around(conn, script, |conn| {
+            let outcome = script::run::<S, Self>(conn, script, &rules, progress);
+            outcome.map_err(|mut fault| {
+                fault.details.is_retryable = fault.details.is_retryable && all_roll_back(*conn);
+                fault
+            })
+        })
     }
 
     /// Inside a transaction, the server cannot refuse what is written, so a savepoint undoes it.
@@ -172,4 +178,13 @@ impl<S: Statements> Driver for MysqlOver<S> {
     fn may_touch(script: &str) -> Touched {
         Mysql::may_touch(script)
     }
+}
+
+/// Whether a rollback undoes what a script changed in any table that the user can see. A driver does not show the warnings of a statement
+/// that failed, and a script with a table that keeps its rows must not be tried again.
+fn all_roll_back(conn: &mut impl Statements) -> bool {
+    let sql = "SELECT CAST(COUNT(*) AS CHAR) AS c0 FROM information_schema.TABLES
+        WHERE TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')
+        AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND COALESCE(ENGINE, '') <> 'InnoDB'";
+    number(conn, sql).is_ok_and(|others| others == 0)
 }

@@ -53,7 +53,8 @@ fn maria(error: ::mysql::Error) -> Fault {
         other => other.to_string(),
     };
     let is_busy = ["Lock wait timeout exceeded", "Deadlock found"].iter().any(|words| text.contains(words));
-    Fault::new(if is_busy { FaultKind::Busy } else { FaultKind::Other }, text).caused_by(error)
+    let fault = Fault::new(if is_busy { FaultKind::Busy } else { FaultKind::Other }, text).caused_by(error);
+    if is_busy { fault.retryable() } else { fault }
 }
 
 impl Statements for Maria {
@@ -453,7 +454,10 @@ fn a_step_does_not_wait_longer_for_a_lock_than_it_may() {
         session.run("INSERT INTO t VALUES (1)").unwrap();
         let before = session.rows(limits).unwrap();
         let runner = |steps: Vec<Migration<B>>| {
-            MigrationRunner::<B>::for_backend(steps).unwrap().statement_lock_timeout(Duration::from_secs(1))
+            MigrationRunner::<B>::for_backend(steps)
+                .unwrap()
+                .statement_lock_timeout(Duration::from_secs(1))
+                .lock_retries(0)
         };
         holder.run("BEGIN").unwrap();
         holder.run("UPDATE t SET n = 2").unwrap();
@@ -481,4 +485,23 @@ fn a_step_does_not_wait_longer_for_a_lock_than_it_may() {
         let limits = "SELECT CONCAT(@@innodb_lock_wait_timeout, ' ', @@lock_wait_timeout)";
         check::<Maria, MysqlOver<Maria>>(&mut session, limits, &mut holder);
     }
+}
+
+/// A second attempt would add the rows again that the table kept.
+#[test]
+fn a_script_on_mariadb_is_tried_once_if_a_table_keeps_its_rows() {
+    let Some(database) = servers::mysql() else { return };
+    let [mut session, mut holder] = [Maria(database.connect()), Maria(database.connect())];
+    for sql in
+        ["CREATE TABLE t (n INT)", "INSERT INTO t VALUES (1)", "CREATE TABLE kept (n INT) ENGINE=MyISAM"]
+    {
+        session.run(sql).unwrap();
+    }
+    holder.run("BEGIN").unwrap();
+    holder.run("UPDATE t SET n = 2").unwrap();
+    let step = Migration::sql("1_it", "INSERT INTO kept VALUES (1); UPDATE t SET n = 3");
+    let runner = MigrationRunner::<MysqlOver<Maria>>::for_backend([step]).unwrap();
+    let runner = runner.statement_lock_timeout(Duration::from_secs(1)).lock_retries(1);
+    assert_eq!(runner.run(&mut session).unwrap_err().fault(), Some(FaultKind::Busy));
+    assert_eq!(session.rows("SELECT n FROM kept").unwrap().len(), 1);
 }

@@ -229,23 +229,19 @@ fn on_postgres_a_dropped_future_leaves_nothing_half_done() {
             client.batch_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").unwrap();
             let done = poll(runner.run_on(&*db), times);
             wait_for_end(&runner, times);
-            let open = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND query <> 'BEGIN'
-                AND datname = current_database()";
+            let left = "SELECT (SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND query <> 'BEGIN'
+                    AND datname = current_database())
+                + (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
             let began = Instant::now();
-            while client.query_one(open, &[]).unwrap().get::<_, i64>(0) > 0 {
+            // The server ends a transaction a little after its connection is back in the pool.
+            while client.query_one(left, &[]).unwrap().get::<_, i64>(0) > 0 {
                 assert!(
                     began.elapsed() < Duration::from_secs(20),
-                    "{driver:?}: a transaction is open after {times} polls"
+                    "{driver:?}: a transaction or a lock is left after {times} polls"
                 );
                 thread::sleep(Duration::from_millis(1));
             }
-            let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-            assert_eq!(
-                client.query_one(locks, &[]).unwrap().get::<_, i64>(0),
-                0,
-                "{driver:?} after {times} polls"
-            );
             RUNTIME.block_on(runner.run_on(&*db)).unwrap();
             assert_eq!(client.query_one("SELECT count(*) FROM artists", &[]).unwrap().get::<_, i64>(0), 2);
             if done.is_some() {

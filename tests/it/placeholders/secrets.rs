@@ -65,11 +65,12 @@ fn an_error_about_a_row_of_an_earlier_step_does_not_repeat_it() {
     ];
     let runner = declaring(MigrationRunner::new(set).unwrap()).placeholder_value("secret", SECRET);
     let conn = in_memory();
-    let fail = |context: &rusqlite::functions::Context<'_>| -> rusqlite::Result<i64> {
-        Err(rusqlite::Error::UserFunctionError(format!("no: {}", context.get::<String>(0)?).into()))
-    };
     let flags = rusqlite::functions::FunctionFlags::SQLITE_UTF8;
-    conn.create_scalar_function("raise_it", 1, flags, fail).unwrap();
+    // The reference that the function gets is mutable in newer versions of the driver.
+    conn.create_scalar_function("raise_it", 1, flags, |context| -> rusqlite::Result<i64> {
+        Err(rusqlite::Error::UserFunctionError(format!("no: {}", context.get::<String>(0)?).into()))
+    })
+    .unwrap();
     conn.create_scalar_function("json", 1, flags, |_| Ok(1)).unwrap();
     let error = runner.run(&conn).unwrap_err();
     assert!(error.to_string().contains("no: ${secret}"), "{error}");

@@ -98,6 +98,14 @@ impl TableName {
         Err(InvalidTableName { name: format!("{schema}.{}", self.name), reason })
     }
 
+    /// Another table name in the same schema.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn renamed(self, name: &str) -> Result<Self, InvalidTableName> {
+        Ok(Self { schema: self.schema, ..Self::new(name)? })
+    }
+
     /// The name of the tracking table's log.
     pub(crate) fn log(&self) -> Self {
         Self { schema: self.schema.clone(), name: Cow::Owned(format!("{}_log", self.name)) }

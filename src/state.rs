@@ -69,11 +69,7 @@ impl<'c, B: Backend> MigrationState<'c, B> {
     /// # Errors
     /// [`ErrorKind::TableName`](crate::ErrorKind::TableName) if it cannot be a table's name; see [`TableName::new`].
     pub fn table(mut self, name: &str) -> Result<Self> {
-        let table = TableName::new(name)?;
-        self.table = match self.table.schema() {
-            Some(schema) => table.in_schema(schema)?,
-            None => table,
-        };
+        self.table = self.table.renamed(name)?;
         Ok(self)
     }
 

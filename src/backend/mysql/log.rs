@@ -89,10 +89,15 @@ pub(super) fn read(conn: &mut Conn, log: &TableName) -> Result<Vec<LogEntry>, Fa
 /// Whether the log exists.
 fn found(conn: &mut Conn, log: &TableName) -> Result<bool, Fault> {
     let found: Vec<String> = columns(conn, log)?.into_iter().map(|(name, _)| name).collect();
+    is_log(log, &found)
+}
+
+/// Whether the log exists, by the columns of its table: none if there is no such table.
+pub(super) fn is_log(log: &TableName, found: &[String]) -> Result<bool, Fault> {
     let has = |name: &&str| found.iter().any(|column| column == name);
     if found.is_empty() || LOG_COLUMNS.iter().all(has) {
         Ok(!found.is_empty())
     } else {
-        Err(foreign_log(log, &found))
+        Err(foreign_log(log, found))
     }
 }

@@ -6,7 +6,7 @@ use mysql::Conn;
 use mysql::consts::ColumnType;
 
 use super::query::{NO_SUCH_TABLE, UNKNOWN_COLUMN, code, columns, fault, first, run, text, waiting};
-use super::table::{definition, head, insertion, is_at, matched, number, records, sets};
+use super::table::{advance, definition, head, insertion, matched, records, sets};
 use super::{Mysql, client, exchange, log, rights, single_statement};
 use super::{PLACE, quoted};
 use crate::backend::client_part::ClientPart;
@@ -153,16 +153,7 @@ impl Records for Mysql {
         from: &Dirty,
         to: &Dirty,
     ) -> Result<bool, Fault> {
-        let sql = format!(
-            "UPDATE {} SET statement = {}, statements = {}, mark = {}, failure = {} WHERE {}",
-            quoted(table),
-            number(to.statement),
-            number(to.of),
-            text(to.mark.as_deref()),
-            text(to.failure.as_deref()),
-            is_at(id, from)
-        );
-        Ok(matched(conn, &sql)? > 0)
+        Ok(matched(conn, &advance(table, id, from, to))? > 0)
     }
 
     fn delete(conn: &mut &mut Conn, table: &TableName, id: &MigrationId) -> Result<(), Fault> {

@@ -67,6 +67,19 @@ pub(super) fn is_at(id: &MigrationId, from: &Dirty) -> String {
     )
 }
 
+/// The statement that writes how far an unfinished step got, if its record is at `from`.
+pub(super) fn advance(table: &TableName, id: &MigrationId, from: &Dirty, to: &Dirty) -> String {
+    format!(
+        "UPDATE {} SET statement = {}, statements = {}, mark = {}, failure = {} WHERE {}",
+        quoted(table),
+        number(to.statement),
+        number(to.of),
+        text(to.mark.as_deref()),
+        text(to.failure.as_deref()),
+        is_at(id, from)
+    )
+}
+
 /// The definition of the table's columns. All columns have one character set, whatever the default of the database is, and are compared
 /// byte by byte, including trailing blanks if the server supports that.
 pub(super) fn definition(conn: &mut Conn) -> Result<String, Fault> {
@@ -100,7 +113,7 @@ const COLUMNS: &str = "(
     program TEXT
 )";
 
-pub(super) fn number(value: Option<impl ToString>) -> String {
+fn number(value: Option<impl ToString>) -> String {
     value.map_or("NULL".to_owned(), |value| value.to_string())
 }
 

@@ -74,7 +74,7 @@ pub(super) fn read(conn: &mut Client, log: &TableName) -> Result<Vec<LogEntry>, 
     Ok(query(conn, &sql, &[]).map_err(fault)?.iter().map(log_entry).collect())
 }
 
-fn refuse_foreign(log: &TableName, found: &[String]) -> Result<(), Fault> {
+pub(super) fn refuse_foreign(log: &TableName, found: &[String]) -> Result<(), Fault> {
     let has = |name: &&str| found.iter().any(|column| column == name);
     if LOG_COLUMNS.iter().all(has) { Ok(()) } else { Err(foreign_log(log, found)) }
 }

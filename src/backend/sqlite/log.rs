@@ -65,7 +65,7 @@ pub(super) fn read(conn: &Connection, log: &TableName) -> Result<Vec<LogEntry>, 
     read().map_err(fault)
 }
 
-fn refuse_foreign(log: &TableName, found: &[String]) -> Result<(), Fault> {
+pub(super) fn refuse_foreign(log: &TableName, found: &[String]) -> Result<(), Fault> {
     let has = |name: &&str| found.iter().any(|column| same_name(column, name));
     if LOG_COLUMNS.iter().all(has) { Ok(()) } else { Err(foreign_log(log, found)) }
 }

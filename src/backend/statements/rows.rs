@@ -2,7 +2,7 @@
 
 use super::Texts;
 use crate::backend::table::{Row, UP_BEGAN};
-use crate::history::Record;
+use crate::history::{Head, Record};
 use crate::log_entry::{LogEntry, LogEntryKind};
 
 /// A query for texts: each expression is a column with a name of its own, since some drivers find a value by the name of its column.
@@ -44,6 +44,15 @@ pub(in crate::backend) fn records(rows: Texts) -> (Vec<Record>, Option<String>) 
     });
     let records: Vec<Record> = records.collect();
     (records, digest)
+}
+
+/// The head of the history. Its row, if there is a record, has as texts the digest, and the number of records.
+pub(in crate::backend) fn head(rows: &Texts) -> Head {
+    let Some([digest, Some(count)]) = rows.first().map(Vec::as_slice) else { return Head::EMPTY };
+    Head {
+        digest: digest.as_deref().and_then(|text| text.parse().ok()),
+        count: count.parse().unwrap_or_default(),
+    }
 }
 
 /// The entries of the log. Each row has the columns of the log, in the order of their list.

@@ -7,13 +7,13 @@ use super::exchange::exchange;
 use super::query::{columns, definition, names, plain, waiting};
 use crate::backend::driver::Driver;
 use crate::backend::mysql::query::text;
-use crate::backend::mysql::table::{insertion, is_at, iso, number, selected, sets};
+use crate::backend::mysql::table::{advance, insertion, iso, selected, sets};
 use crate::backend::mysql::{PLACE, log, quoted};
 use crate::backend::records::Records;
 use crate::backend::script::Scope;
 use crate::backend::statements::Statements;
-use crate::backend::statements::rows::{log_entries, records, select};
-use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log, lacking, recognised};
+use crate::backend::statements::rows::{head, log_entries, records, select};
+use crate::backend::table::{LOG_COLUMNS, exactly_one, lacking, recognised};
 use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
 use crate::fault::Fault;
@@ -38,12 +38,7 @@ impl<S: Statements> Records for MysqlOver<S> {
                 "CASE WHEN EXISTS (SELECT 1 FROM {name} WHERE dirty <> 0) THEN NULL ELSE basis END"
             ))
         );
-        let row = conn.rows(&sql)?.into_iter().next();
-        let Some([digest, Some(count)]) = row.as_deref() else { return Ok(Head::EMPTY) };
-        Ok(Head {
-            digest: digest.as_deref().and_then(|text| text.parse().ok()),
-            count: count.parse().unwrap_or_default(),
-        })
+        Ok(head(&conn.rows(&sql)?))
     }
 
     fn form(conn: &mut &mut S, table: &TableName) -> Result<TableForm, Fault> {
@@ -128,16 +123,7 @@ impl<S: Statements> Records for MysqlOver<S> {
         from: &Dirty,
         to: &Dirty,
     ) -> Result<bool, Fault> {
-        let sql = format!(
-            "UPDATE {} SET statement = {}, statements = {}, mark = {}, failure = {} WHERE {}",
-            quoted(table),
-            number(to.statement),
-            number(to.of),
-            text(to.mark.as_deref()),
-            text(to.failure.as_deref()),
-            is_at(id, from)
-        );
-        Ok(conn.change(&sql)? > 0)
+        Ok(conn.change(&advance(table, id, from, to))? > 0)
     }
 
     fn delete(conn: &mut &mut S, table: &TableName, id: &MigrationId) -> Result<(), Fault> {
@@ -172,11 +158,5 @@ impl<S: Statements> Records for MysqlOver<S> {
 
 /// Whether the log exists.
 fn found(conn: &mut impl Statements, log: &TableName) -> Result<bool, Fault> {
-    let found = names(conn, log)?;
-    let has = |name: &&str| found.iter().any(|column| column == name);
-    if found.is_empty() || LOG_COLUMNS.iter().all(has) {
-        Ok(!found.is_empty())
-    } else {
-        Err(foreign_log(log, &found))
-    }
+    log::is_log(log, &names(conn, log)?)
 }

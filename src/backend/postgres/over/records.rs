@@ -10,9 +10,9 @@ use crate::backend::postgres::client::{self, literal};
 use crate::backend::postgres::table::{DEFINITION, date, heading, selected};
 use crate::backend::postgres::{PLACE, log};
 use crate::backend::records::Records;
-use crate::backend::statements::rows::{log_entries, records, select};
+use crate::backend::statements::rows::{head, log_entries, records, select};
 use crate::backend::statements::{Statements, value};
-use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log, lacking, recognised};
+use crate::backend::table::{LOG_COLUMNS, exactly_one, lacking, recognised};
 use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
 use crate::fault::Fault;
@@ -34,12 +34,7 @@ impl<S: Statements> Records for PostgresOver<S> {
             "CASE WHEN EXISTS (SELECT 1 FROM {} WHERE dirty <> 0) THEN NULL ELSE basis END AS c0",
             table.quoted()
         );
-        let row = conn.rows(&heading(table, &unless_dirty))?.into_iter().next();
-        let Some([digest, Some(count)]) = row.as_deref() else { return Ok(Head::EMPTY) };
-        Ok(Head {
-            digest: digest.as_deref().and_then(|text| text.parse().ok()),
-            count: count.parse().unwrap_or_default(),
-        })
+        Ok(head(&conn.rows(&heading(table, &unless_dirty))?))
     }
 
     fn form(conn: &mut &mut S, table: &TableName) -> Result<TableForm, Fault> {
@@ -134,7 +129,7 @@ impl<S: Statements> Records for PostgresOver<S> {
         if found.is_empty() {
             conn.run(&format!("CREATE TABLE {} {}", log.quoted(), log::DEFINITION))?;
         } else {
-            refuse_foreign(log, &found)?;
+            log::refuse_foreign(log, &found)?;
         }
         let rows = ClientRows { log: log.quoted(), ..rows_of(log) };
         exactly_one(conn.change(&rows.whole_log_entry(entry))?, &entry.id)
@@ -145,7 +140,7 @@ impl<S: Statements> Records for PostgresOver<S> {
         if found.is_empty() {
             return Ok(Vec::new());
         }
-        refuse_foreign(log, &found)?;
+        log::refuse_foreign(log, &found)?;
         let texts = LOG_COLUMNS.map(|column| match column {
             "logged_on" => date("logged_on", false),
             column => column.to_owned(),
@@ -170,9 +165,4 @@ fn rows_of(table: &TableName) -> ClientRows {
 /// A date as it is stored.
 fn moment(literal: &str) -> String {
     format!("{literal}::timestamp AT TIME ZONE 'UTC'")
-}
-
-fn refuse_foreign(log: &TableName, found: &[String]) -> Result<(), Fault> {
-    let has = |name: &&str| found.iter().any(|column| column == name);
-    if LOG_COLUMNS.iter().all(has) { Ok(()) } else { Err(foreign_log(log, found)) }
 }

@@ -6,16 +6,16 @@ use crate::backend::client_rows::ClientRows;
 use crate::backend::records::Records;
 use crate::backend::sqlite::table::{DEFINITION, heading_of_clean, selected};
 use crate::backend::sqlite::{client, in_main, log};
-use crate::backend::statements::rows::{log_entries, records, select};
+use crate::backend::statements::rows::{head, log_entries, records, select};
 use crate::backend::statements::{Statements, column, value};
-use crate::backend::table::{LOG_COLUMNS, TableLayout, exactly_one, foreign_log, lacking, recognised};
+use crate::backend::table::{LOG_COLUMNS, TableLayout, exactly_one, lacking, recognised};
 use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::LogEntry;
-use crate::sql::{Tokens, same_name};
+use crate::sql::Tokens;
 
 impl<S: Statements> Records for SqliteOver<S> {
     fn clean_head(conn: &mut &mut S, table: &TableName) -> Result<Head, Fault> {
@@ -27,12 +27,7 @@ impl<S: Statements> Records for SqliteOver<S> {
         if layout.form == TableForm::Old {
             return Ok(Self::read(conn, table)?.head);
         }
-        let row = conn.rows(&heading_of_clean(table))?.into_iter().next();
-        let Some([digest, Some(count)]) = row.as_deref() else { return Ok(Head::EMPTY) };
-        Ok(Head {
-            digest: digest.as_deref().and_then(|text| text.parse().ok()),
-            count: count.parse().unwrap_or_default(),
-        })
+        Ok(head(&conn.rows(&heading_of_clean(table))?))
     }
 
     fn form(conn: &mut &mut S, table: &TableName) -> Result<TableForm, Fault> {
@@ -118,7 +113,7 @@ impl<S: Statements> Records for SqliteOver<S> {
 
     fn append_log(conn: &mut &mut S, log: &TableName, entry: &LogEntry) -> Result<(), Fault> {
         conn.run(&format!("CREATE TABLE IF NOT EXISTS {} {}", in_main(log), log::DEFINITION))?;
-        refuse_foreign(log, &columns(*conn, log)?)?;
+        log::refuse_foreign(log, &columns(*conn, log)?)?;
         let rows = ClientRows { log: in_main(log), ..rows_of(log) };
         exactly_one(conn.change(&rows.whole_log_entry(entry))?, &entry.id)
     }
@@ -128,7 +123,7 @@ impl<S: Statements> Records for SqliteOver<S> {
         if found.is_empty() {
             return Ok(Vec::new());
         }
-        refuse_foreign(log, &found)?;
+        log::refuse_foreign(log, &found)?;
         let texts = LOG_COLUMNS.map(|column| format!("CASE typeof({column}) WHEN 'text' THEN {column} END"));
         let sql = select(&texts, &format!("FROM {} ORDER BY rowid", in_main(log)));
         Ok(log_entries(conn.rows(&sql)?))
@@ -191,9 +186,4 @@ fn layout(conn: &mut impl Statements, table: &TableName, columns: &[String]) -> 
     };
     let what = format!("it is {kind} and not a tracking table; it stays as it is");
     Err(Fault::new(FaultKind::ForeignTable, what))
-}
-
-fn refuse_foreign(log: &TableName, found: &[String]) -> Result<(), Fault> {
-    let has = |name: &&str| found.iter().any(|column| same_name(column, name));
-    if LOG_COLUMNS.iter().all(has) { Ok(()) } else { Err(foreign_log(log, found)) }
 }

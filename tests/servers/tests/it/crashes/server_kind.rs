@@ -226,8 +226,10 @@ impl Kind for Mysql {
     const TERMINATE: &'static str = "KILL {}";
     const CANCEL: &'static str = "KILL QUERY {}";
     const HALF: &'static str = "DROP TABLE IF EXISTS here, copy; from 6";
+    // The engine's own statements hold texts of the script as values.
     const BUSY: &'static str = "SELECT id FROM information_schema.processlist
-        WHERE db = DATABASE() AND id <> CONNECTION_ID() AND command = 'Query' AND INSTR(CONCAT('^', info), '{}') > 0";
+        WHERE db = DATABASE() AND id <> CONNECTION_ID() AND command = 'Query' AND INSTR(CONCAT('^', info), '{}') > 0
+        AND INSTR(info, '__switchy_migrations') = 0";
 
     fn shared() -> Option<MysqlDatabase> {
         servers::mysql()

@@ -9,7 +9,7 @@ mod changed;
 mod loss;
 #[cfg(feature = "mysql")]
 mod rows;
-#[cfg(test)]
+#[cfg(all(test, any(feature = "postgres", feature = "mysql")))]
 mod tests;
 mod words;
 

@@ -3,6 +3,7 @@
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../src/scripts.rs"]
+#[allow(dead_code, reason = "other targets use the rest")]
 mod scripts;
 #[path = "../src/sqlite.rs"]
 mod sqlite;

@@ -3,6 +3,7 @@
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../src/database.rs"]
+#[allow(dead_code, reason = "other targets use the rest")]
 mod database;
 #[path = "../src/stored.rs"]
 mod stored;

@@ -27,7 +27,7 @@ pub struct Account {
     /// What it dropped that was there before, in order. A table that it replaced is in [`tables`](Self::tables).
     pub dropped: Vec<SchemaObject>,
     /// The columns that statements renamed or dropped, in this order. On a server, empty.
-    pub(crate) columns: Vec<ColumnChange>,
+    pub columns: Vec<ColumnChange>,
 }
 
 /// A table, an index, a view or a trigger; on a server also a function, a procedure, a sequence, a type, a domain, a schema, a database, an
@@ -64,6 +64,8 @@ pub struct TableChange {
     pub inserted: u64,
     /// The number of rows that plain `UPDATE` statements changed under this name. On a server, 0.
     pub updated: u64,
+    /// The number of rows that `REPLACE` and `INSERT ... ON CONFLICT` inserted or changed under this name. On a server, 0.
+    pub upserted: u64,
     /// The number of rows that its statements deleted under this name. On PostgreSQL it includes rows that triggers, rules and foreign key
     /// actions deleted, and rows that moved to another partition.
     pub deleted: u64,
@@ -73,23 +75,22 @@ pub struct TableChange {
     pub lost: u64,
     /// Up to five keys of rows that were lost, if they could be read.
     pub missing_keys: Vec<String>,
-    /// The number of rows that `REPLACE` and `INSERT ... ON CONFLICT` inserted or changed under this name. On a server, 0.
-    pub(crate) upserted: u64,
     /// The statement that took the rows.
     pub(crate) by: Option<StatementPlace>,
 }
 
 /// A column that a statement renamed or dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ColumnChange {
+#[non_exhaustive]
+pub struct ColumnChange {
     /// The name of its table before the step; of a new table, its name at that moment.
-    pub(crate) table: String,
-    /// Whether the table is new.
-    pub(crate) is_new: bool,
+    pub table: String,
+    /// Whether the step created the table.
+    pub is_new: bool,
     /// Its name before the statement.
-    pub(crate) column: String,
+    pub column: String,
     /// Its new name; `None` if it was dropped.
-    pub(crate) to: Option<String>,
+    pub to: Option<String>,
 }
 
 /// What became of a table.
@@ -208,11 +209,11 @@ impl TableChange {
     }
 }
 
-/// What happened to a table, in the past tense; empty if rows were only added.
+/// What happened to a table, in the past tense; empty if rows were only added, or the table is new.
 impl fmt::Display for TableChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let f = &mut Escaped(f);
-        let Self { table, fate, rows_before: before, rows_after: after, deleted, .. } = self;
+        let Self { table, fate, rows_before: before, rows_after: after, .. } = self;
         match (fate, before, after) {
             (Fate::Dropped, Some(before), _) => write!(f, "dropped `{table}`, which had {}", Rows(*before)),
             (Fate::Dropped, ..) => write!(f, "dropped `{table}`"),
@@ -220,10 +221,17 @@ impl fmt::Display for TableChange {
                 write!(f, "replaced `{table}`: {} before, {after} after", Rows(*before))
             }
             (Fate::Replaced, ..) => write!(f, "replaced `{table}`"),
-            (Fate::Kept, ..) if self.lost + deleted > 0 => {
-                write!(f, "deleted {} of `{table}`", Rows(self.lost + deleted))
+            (Fate::Kept, ..) => {
+                let written = [
+                    ("deleted", self.lost + self.deleted),
+                    ("updated", self.updated),
+                    ("inserted or changed", self.upserted),
+                ];
+                let written = written.iter().filter(|(_, rows)| *rows > 0);
+                let written = written.map(|(verb, rows)| format!("{verb} {} of `{table}`", Rows(*rows)));
+                f.write_str(&written.collect::<Vec<_>>().join(", "))
             }
-            (Fate::Kept | Fate::Created, ..) => Ok(()),
+            (Fate::Created, ..) => Ok(()),
         }
     }
 }
@@ -240,14 +248,17 @@ impl fmt::Display for Rows {
     }
 }
 
-/// What was taken away, in the past tense and separated by commas; empty if nothing was.
+/// What was taken away or overwritten, in the past tense and separated by commas; empty if nothing was.
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let f = &mut Escaped(f);
         let tables = self.tables.iter().map(ToString::to_string).filter(|table| !table.is_empty());
         let others = self.dropped.iter().filter(|object| object.kind != "table");
         let others = others.map(|object| format!("dropped the {} `{}`", object.kind, object.name));
-        f.write_str(&tables.chain(others).collect::<Vec<_>>().join(", "))
+        let columns = self.columns.iter().filter(|change| change.to.is_none() && !change.is_new);
+        let columns =
+            columns.map(|change| format!("dropped the column `{}` of `{}`", change.column, change.table));
+        f.write_str(&tables.chain(columns).chain(others).collect::<Vec<_>>().join(", "))
     }
 }
 

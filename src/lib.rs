@@ -137,7 +137,7 @@ mod state;
 #[cfg(feature = "test-utils")]
 pub mod test_utils;
 
-pub use crate::account::{Account, Fate, SchemaObject, TableChange};
+pub use crate::account::{Account, ColumnChange, Fate, SchemaObject, TableChange};
 #[cfg(feature = "adopt")]
 pub use crate::adopt::{Adopt, Adopted, Adoption, Finding, Proof, Tool, UnknownTool};
 pub use crate::backend::Backend;

@@ -82,8 +82,8 @@ pub enum ProblemKind {
     /// It replaces a table or a view and does not recreate what belonged to it: an index, a trigger, a constraint other than `NOT NULL`, a
     /// foreign key, `AUTOINCREMENT` or a default. Its metadata can allow it (`allow = ["rebuild"]`).
     LostInRebuild,
-    /// It copies values into columns of other names, or into a column whose type changes them. Its metadata can allow it (`allow =
-    /// ["rebuild"]`).
+    /// It copies values into columns of other names, or into a column whose type changes them; or it replaces a table and copies the
+    /// values of a column, or the numbers of the rows, not at all. Its metadata can allow it (`allow = ["rebuild"]`).
     ValuesChanged,
     /// The run should keep a snapshot, but the database is not a file. The problem is reported for the first step.
     NoSnapshot,

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 use switchy_schema::{
-    Account, Adoption, Applied, Atomicity, Baselined, Doubt, Effect, EffectKind, Event, Evidence, Fate,
-    Location, LogEntry, MigrationId, Notice, Objection, Plan, PlannedSnapshot, Printable, Problem, Proof,
-    Report, SchemaObject, Severity, Step, TableChange, Together,
+    Account, Adoption, Applied, Atomicity, Baselined, ColumnChange, Doubt, Effect, EffectKind, Event,
+    Evidence, Fate, Location, LogEntry, MigrationId, Notice, Objection, Plan, PlannedSnapshot, Printable,
+    Problem, Proof, Report, SchemaObject, Severity, Step, TableChange, Together,
 };
 
 use crate::remedy::in_shell;
@@ -239,16 +239,22 @@ fn account(account: &Account) -> Value {
             },
             "rows_before": change.rows_before,
             "rows_after": change.rows_after,
+            "renamed_to": change.renamed_to,
             "inserted": change.inserted,
+            "updated": change.updated,
+            "upserted": change.upserted,
             "deleted": change.deleted,
             "lost": change.lost,
         })
     };
+    let column =
+        |change: &ColumnChange| json!({ "table": change.table, "column": change.column, "to": change.to });
     let object = |object: &SchemaObject| json!({ "kind": object.kind, "name": object.name });
     json!({
         "tables": account.tables.iter().map(table).collect::<Vec<_>>(),
         "created": account.created.iter().map(object).collect::<Vec<_>>(),
         "dropped": account.dropped.iter().map(object).collect::<Vec<_>>(),
+        "columns": account.columns.iter().map(column).collect::<Vec<_>>(),
     })
 }
 

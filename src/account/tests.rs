@@ -135,10 +135,12 @@ fn a_column_is_known_by_its_last_name() {
 }
 
 #[test]
-fn an_account_says_what_was_taken_away() {
+fn an_account_says_what_was_taken_away_or_overwritten() {
     let said = |change: TableChange| account([change], &[]).to_string();
     let kept = || change("t", Fate::Kept);
-    assert_eq!(said(TableChange { inserted: 3, updated: 2, upserted: 1, ..kept() }), "");
+    assert_eq!(said(TableChange { inserted: 3, ..kept() }), "");
+    assert_eq!(said(TableChange { updated: 2, ..kept() }), "updated 2 rows of `t`");
+    assert_eq!(said(TableChange { upserted: 1, ..kept() }), "inserted or changed 1 row of `t`");
     assert_eq!(said(TableChange { inserted: 3, ..change("t", Fate::Created) }), "");
     assert_eq!(said(TableChange { deleted: 1, ..kept() }), "deleted 1 row of `t`");
     assert_eq!(said(TableChange { lost: 2, ..kept() }), "deleted 2 rows of `t`");
@@ -153,8 +155,17 @@ fn an_account_says_what_was_taken_away() {
 
     let objects = [("table", "t"), ("index", "i"), ("view", "v")];
     let dropped = objects.map(|(kind, name)| SchemaObject::new(kind, name)).into();
-    let account = Account { tables: vec![change("t", Fate::Dropped)], dropped, ..Account::default() };
-    assert_eq!(account.to_string(), "dropped `t`, dropped the index `i`, dropped the view `v`");
+    let column = |table: &str, is_new, to: Option<&str>| ColumnChange {
+        table: table.to_owned(),
+        is_new,
+        column: "c".to_owned(),
+        to: to.map(str::to_owned),
+    };
+    let columns = vec![column("o", false, None), column("o", false, Some("d")), column("n", true, None)];
+    let tables = vec![change("t", Fate::Dropped)];
+    let account = Account { tables, dropped, columns, ..Account::default() };
+    let said = "dropped `t`, dropped the column `c` of `o`, dropped the index `i`, dropped the view `v`";
+    assert_eq!(account.to_string(), said);
 }
 
 #[test]

@@ -165,7 +165,7 @@ fn the_account_of_a_step_takes_a_bounded_number_of_statements() {
         ("DELETE FROM other WHERE x = 1; DELETE FROM other WHERE x = 2", [0, 0]),
         // The keys of each table that has some are listed.
         ("DROP TABLE other", [7, 8]),
-        (rebuild, [21, 22]),
+        (rebuild, [23, 24]),
     ];
     let others = "CREATE TABLE a (x); CREATE TABLE b (x); CREATE VIEW v AS SELECT x FROM a; CREATE TABLE c (y REFERENCES b (x))";
     for (script, expected) in rows {

@@ -39,6 +39,7 @@ mod schema_edits;
 mod successor;
 mod table;
 mod temporary;
+mod uncopied;
 mod views;
 
 /// Follows a script.

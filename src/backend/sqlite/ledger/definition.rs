@@ -195,7 +195,7 @@ impl Definition {
     }
 
     /// Whether a column is the row number, so that a new row gets one.
-    fn numbers_rows(&self) -> bool {
+    pub(super) fn numbers_rows(&self) -> bool {
         let mut key = self.columns.iter().filter(|column| column.key > 0);
         let first = key.next();
         first.is_some_and(|column| same_name(&column.declared, "integer"))

@@ -2,9 +2,11 @@
 
 use rusqlite::Connection;
 
+use super::definition::Definition;
 use super::rows::Rows;
-use super::successor::Successor;
+use super::successor::{self, Comparison, Successor};
 use super::table::Table;
+use super::uncopied::Uncopied;
 use crate::account::{Fate, TableChange};
 use crate::sql::{Token, Tokens, mentions};
 
@@ -41,6 +43,29 @@ impl Rows {
             ..table.change.clone()
         };
         Ok((lost > 0).then_some(change))
+    }
+
+    /// Compares a table, by its place and its name, with the one that will take its name. `None` if that cannot be counted.
+    pub(super) fn compared(
+        &self,
+        conn: &Connection,
+        [old, new]: [usize; 2],
+        name: &str,
+        definition: &Definition,
+    ) -> rusqlite::Result<Option<Comparison>> {
+        let (old_table, new_table) = (&self.tables[old], &self.tables[new]);
+        let Some(current) = new_table.current.as_deref() else { return Ok(None) };
+        let (names, key) = ([name, current], definition.key());
+        let Some(found) = successor::compare(conn, names, &key, old_table.rows)? else { return Ok(None) };
+        let is_less = found.lost > 0 || old_table.rows > Some(found.after);
+        let others = if is_less { self.copies_of(old, new) } else { Vec::new() };
+        let holders: Vec<&str> =
+            others.iter().filter_map(|other| self.tables[*other].current.as_deref()).collect();
+        let elsewhere = (successor::elsewhere(conn, names, &holders, &key)?, others);
+        let (rows, copies) = (found.after, &new_table.copies);
+        let uncopied = Uncopied { conn, old: name, new: current, definition, rows, copies };
+        let changed = uncopied.findings(&old_table.change.table)?;
+        Ok(Some(Comparison { new, writes: new_table.writes, elsewhere, changed, ..found }))
     }
 
     /// The rows of a dropped table that its successor does not have, and no other new table.

@@ -8,9 +8,9 @@ use super::act::{Act, Name, form};
 use super::ask::{count, exists, ordinary, replaces, unique_keys};
 use super::definition::Definition;
 use super::place::Place;
+use super::replaced;
 use super::successor::{Comparison, Successor};
 use super::table::Table;
-use super::{replaced, successor};
 use crate::account::{ColumnChange, Fate, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;
 use crate::backend::sqlite::target::Verb;
@@ -69,7 +69,7 @@ impl Rows {
     fn counted(&mut self, conn: &Connection, name: &str) -> rusqlite::Result<usize> {
         let place = self.place(name);
         let table = &mut self.tables[place];
-        if table.rows.is_none() {
+        if table.rows.is_none() || table.is_behind_view {
             table.rows = count(conn, name)?;
         }
         if table.change.rows_before.is_none() && !table.is_new {
@@ -99,21 +99,7 @@ impl Rows {
         }
         let definition = Definition::of(conn, name)?;
         if let Successor::Table(new) = successor {
-            if let Some(current) = self.tables[new].current.clone() {
-                let found =
-                    successor::compare(conn, [name, &current], &definition.key(), self.tables[place].rows)?;
-                let is_less =
-                    |found: &Comparison| found.lost > 0 || self.tables[place].rows > Some(found.after);
-                let others =
-                    if found.as_ref().is_some_and(is_less) { self.copies_of(place, new) } else { Vec::new() };
-                let names: Vec<&str> =
-                    others.iter().filter_map(|other| self.tables[*other].current.as_deref()).collect();
-                let rows = successor::elsewhere(conn, [name, &current], &names, &definition.key())?;
-                let elsewhere = (rows, others);
-                let writes = self.tables[new].writes;
-                self.tables[place].comparison =
-                    found.map(|found| Comparison { new, writes, elsewhere, ..found });
-            }
+            self.tables[place].comparison = self.compared(conn, [place, new], name, &definition)?;
         }
         self.tables[place].definition = Some(definition);
         Ok(())
@@ -208,7 +194,7 @@ impl Rows {
         let mut at_risk = self.reach(conn, &reach)?;
         if verb == Verb::Deletes && !at_risk.is_empty() && exists(conn, "view", &table)? {
             // What the triggers of a view delete is what the statement names.
-            at_risk.clear();
+            at_risk.drain(..).for_each(|place| self.tables[place].is_behind_view = true);
         }
         if verb == Verb::Inserts && reach.deletes {
             let place = self.place(&name.name);
@@ -442,9 +428,9 @@ impl Rows {
             olds.into_iter().filter_map(|old| Some((old, self.current_successor(old)?))).collect();
         for &(old, new) in &pairs {
             let Some(name) = self.tables[new].current.clone() else { continue };
-            let (after, missing) = match self.comparison(old, new) {
-                Some(it) => (Some(it.after), it.missing.clone()),
-                None => (count(conn, &name)?, Vec::new()),
+            let (after, missing, changed) = match self.comparison(old, new) {
+                Some(it) => (Some(it.after), it.missing.clone(), it.changed.clone()),
+                None => (count(conn, &name)?, Vec::new(), Vec::new()),
             };
             let lost = after.map_or(Ok(0), |after| self.lost_to(conn, old, new, after))?;
             let deleted = self.tables[new].change.deleted;
@@ -453,7 +439,8 @@ impl Rows {
             change.deleted += deleted;
             change.missing_keys = if lost > 0 { missing } else { Vec::new() };
             if let Some(definition) = definition {
-                let found = replaced::findings(conn, change, &name, definition)?;
+                let mut found = replaced::findings(conn, change, &name, definition)?;
+                found.extend(changed);
                 findings.extend(found.into_iter().map(|found| match by {
                     Some(by) => found.by(by.clone()),
                     None => found,
@@ -466,6 +453,10 @@ impl Rows {
                 let now = count(conn, current)?;
                 table.taken += more(table.rows, now);
                 table.rows = now;
+            }
+            if table.is_behind_view {
+                table.rows = table.count(conn)?;
+                table.change.deleted += table.gone_unseen();
             }
             let mut change = table.change;
             change.by = table.by;

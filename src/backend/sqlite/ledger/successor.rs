@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::ask::count;
+use crate::account::StepFinding;
 use crate::backend::sqlite::columns;
 use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::query::{texts, value};
@@ -35,6 +36,8 @@ pub(super) struct Comparison {
     pub(super) missing: Vec<String>,
     /// The number of rows that the new table lacks and that other tables have whole, and the places of those.
     pub(super) elsewhere: (u64, Vec<usize>),
+    /// The findings about values that the new one has not, and about rows whose keys are others.
+    pub(super) changed: Vec<StepFinding>,
 }
 
 /// Compares a table with the one that will take its name, by number and, if both have the columns of its key, by key. `None` if the new
@@ -46,8 +49,15 @@ pub(super) fn compare(
     rows: Option<u64>,
 ) -> rusqlite::Result<Option<Comparison>> {
     let Some(after) = count(conn, new)? else { return Ok(None) };
-    let mut comparison =
-        Comparison { new: 0, writes: 0, after, lost: 0, missing: Vec::new(), elsewhere: (0, Vec::new()) };
+    let mut comparison = Comparison {
+        new: 0,
+        writes: 0,
+        after,
+        lost: 0,
+        missing: Vec::new(),
+        elsewhere: (0, Vec::new()),
+        changed: Vec::new(),
+    };
     if key.is_empty() || !has_columns(conn, old, key)? || !has_columns(conn, new, key)? {
         return Ok(Some(comparison));
     }
@@ -104,7 +114,7 @@ pub(super) fn elsewhere(
 }
 
 /// Whether these columns, quoted, are the primary key of a table.
-fn is_primary(conn: &Connection, table: &str, key: &[String]) -> rusqlite::Result<bool> {
+pub(super) fn is_primary(conn: &Connection, table: &str, key: &[String]) -> rusqlite::Result<bool> {
     let columns = texts(conn, "SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0", &[table]);
     let columns: Vec<String> =
         known(columns)?.unwrap_or_default().iter().map(|column| quote(column)).collect();

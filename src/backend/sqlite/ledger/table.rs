@@ -26,6 +26,8 @@ pub(super) struct Table {
     pub(super) is_continued: bool,
     /// Whether statements of an earlier run deleted rows of it, an unknown number.
     pub(super) has_unknown_deletions: bool,
+    /// Whether the triggers of a view deleted rows of it, for a statement that names the view.
+    pub(super) is_behind_view: bool,
     /// Whether a plain `INSERT` may replace rows.
     pub(super) may_replace: bool,
     /// The number of rows at present, if it is known.
@@ -56,6 +58,7 @@ impl Table {
             comparison: None,
             is_continued: false,
             has_unknown_deletions: false,
+            is_behind_view: false,
             may_replace: false,
             rows: None,
             writes: 0,
@@ -71,5 +74,11 @@ impl Table {
     /// The number of its rows now; `None` if it was dropped or cannot be counted.
     pub(super) fn count(&self, conn: &Connection) -> rusqlite::Result<Option<u64>> {
         self.current.as_deref().map_or(Ok(None), |name| count(conn, name))
+    }
+
+    /// The rows that are gone, besides those that statements on it deleted and those that were taken.
+    pub(super) fn gone_unseen(&self) -> u64 {
+        let (Some(before), Some(now)) = (self.change.rows_before, self.rows) else { return 0 };
+        (before + self.change.inserted).saturating_sub(self.change.deleted + self.taken).saturating_sub(now)
     }
 }

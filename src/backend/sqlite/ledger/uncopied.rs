@@ -1,0 +1,177 @@
+//! [`Uncopied`]: the columns that a rebuild does not copy, although both tables have them.
+
+use rusqlite::Connection;
+
+use super::definition::Definition;
+use super::successor::is_primary;
+use crate::account::StepFinding;
+use crate::backend::sqlite::fault::known;
+use crate::backend::sqlite::query::value;
+use crate::dialect::quote;
+use crate::problem::ProblemKind;
+use crate::sql::{Token, Tokens, same_name};
+
+/// A table that is about to be dropped, and the one that will take its name.
+pub(super) struct Uncopied<'t> {
+    pub(super) conn: &'t Connection,
+    pub(super) old: &'t str,
+    pub(super) new: &'t str,
+    /// The definition of the old one.
+    pub(super) definition: &'t Definition,
+    /// The rows of the new one, and the statements that filled it from other tables.
+    pub(super) rows: u64,
+    pub(super) copies: &'t [(Option<u64>, String)],
+}
+
+/// A column of both tables.
+struct Column {
+    name: String,
+    /// Its default in the new one.
+    default: Option<String>,
+}
+
+impl Column {
+    /// What a row that does not set it has, as an expression. A time, for example, is another one when it is asked for again, so that of
+    /// the first row is taken.
+    fn usual(&self, table: &str) -> String {
+        match &self.default {
+            None => "NULL".to_owned(),
+            Some(_) if self.is_computed() => {
+                format!("(SELECT {} FROM main.{table} LIMIT 1)", quote(&self.name))
+            }
+            Some(default) => format!("({default})"),
+        }
+    }
+
+    fn is_computed(&self) -> bool {
+        let is_computed =
+            |default: &str| default.contains('(') || default.to_ascii_lowercase().starts_with("current_");
+        self.default.as_deref().is_some_and(is_computed)
+    }
+}
+
+impl Uncopied<'_> {
+    /// The findings about a table with this name.
+    pub(super) fn findings(&self, table: &str) -> rusqlite::Result<Vec<StepFinding>> {
+        let mut shared = self.shared()?;
+        // The computed default of a single row may be a value that was copied.
+        shared.retain(|column| self.rows > 1 || !column.is_computed());
+        if self.rows == 0 || shared.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut findings = Vec::new();
+        for (column, had) in self.emptied(&shared)? {
+            let values = if had == 1 { "1 value".to_owned() } else { format!("{had} values") };
+            let has = if column.default.is_some() { "only its default" } else { "none" };
+            findings.push(StepFinding::new(
+                ProblemKind::ValuesChanged,
+                format!("replaces `{table}`, whose column `{}` had {values} and has {has} now", column.name),
+                format!("copy `{}` into the new table", column.name),
+            ));
+        }
+        if let Some(key) = self.renumbered(&shared)? {
+            findings.push(StepFinding::new(
+                ProblemKind::ValuesChanged,
+                format!("replaces `{table}` and numbers its rows anew, so {key} is not the row that it was"),
+                "copy the primary key into the new table, so that what refers to a row finds it",
+            ));
+        }
+        Ok(findings)
+    }
+
+    /// The columns that both have, apart from primary keys and generated columns.
+    fn shared(&self) -> rusqlite::Result<Vec<Column>> {
+        let mut columns = self.conn.prepare(
+            "SELECT new.name, new.dflt_value FROM pragma_table_info(?1, 'main') AS old
+            JOIN pragma_table_info(?2, 'main') AS new ON new.name = old.name COLLATE NOCASE
+            WHERE old.pk = 0 AND new.pk = 0",
+        )?;
+        let columns = columns
+            .query_map([self.old, self.new], |row| Ok(Column { name: row.get(0)?, default: row.get(1)? }))?;
+        columns.collect()
+    }
+
+    /// The columns of which each row has the default or `NULL` now, and how many other values they had. What cannot be compared, for
+    /// example without a collation of the application, is not known to be gone.
+    fn emptied<'c>(&self, shared: &'c [Column]) -> rusqlite::Result<Vec<(&'c Column, u64)>> {
+        let [old, new] = [self.old, self.new].map(quote);
+        let has_values = |column: &Column| {
+            let name = quote(&column.name);
+            format!("EXISTS (SELECT 1 FROM main.{new} WHERE {name} IS NOT {})", column.usual(&new))
+        };
+        let all: Vec<String> = shared.iter().map(has_values).collect();
+        let ask = || {
+            self.conn.query_row(&format!("SELECT {}", all.join(", ")), [], |row| {
+                (0..shared.len()).map(|place| row.get(place)).collect::<rusqlite::Result<Vec<bool>>>()
+            })
+        };
+        let has_values = known(ask())?.unwrap_or_default();
+        let mut emptied = Vec::new();
+        for (column, _) in shared.iter().zip(has_values).filter(|(_, has_values)| !has_values) {
+            let (name, usual) = (quote(&column.name), column.usual(&new));
+            let had =
+                format!("SELECT count(*) FROM main.{old} WHERE {name} IS NOT NULL AND {name} IS NOT {usual}");
+            let had: Option<i64> = known(value(self.conn, &had, &[]))?;
+            emptied.extend(had.filter(|had| *had > 0).map(|had| (column, had.unsigned_abs())));
+        }
+        Ok(emptied)
+    }
+
+    /// A number that belongs to another row than before, or to none, if the rows were copied without their numbers.
+    fn renumbered(&self, shared: &[Column]) -> rusqlite::Result<Option<String>> {
+        let key = self.definition.key();
+        let [key] = &*key else { return Ok(None) };
+        let is_given = |(_, own): &(Option<u64>, String)| lists(own, key) != Some(false);
+        if self.copies.is_empty()
+            || self.copies.iter().any(is_given)
+            || !self.definition.numbers_rows()
+            || !is_primary(self.conn, self.new, std::slice::from_ref(key))?
+        {
+            return Ok(None);
+        }
+        let [old, new] = [self.old, self.new].map(quote);
+        let differs = |column: &Column| {
+            let name = quote(&column.name);
+            format!("old.{name} IS NOT new.{name}")
+        };
+        let all_differ = shared.iter().map(differs).collect::<Vec<_>>().join(" AND ");
+        let sql = format!(
+            "SELECT (SELECT old.{key} FROM main.{old} AS old LEFT JOIN main.{new} AS new ON new.{key} = old.{key}
+            WHERE new.{key} IS NULL OR {all_differ} LIMIT 1)"
+        );
+        let number: Option<Option<i64>> = known(value(self.conn, &sql, &[]))?;
+        Ok(number.flatten().map(|number| format!("{} = {number}", key.trim_matches('"'))))
+    }
+}
+
+/// Whether the list of columns of an `INSERT` has a column, which is quoted; `None` if there is no list.
+fn lists(own: &str, column: &str) -> Option<bool> {
+    let mut tokens = Tokens::new(own).skip_while(|token| !token.is("into")).skip(1).peekable();
+    tokens.next()?;
+    while tokens.next_if(|token| *token == Token::Mark(b'.') || token.is("as")).is_some() {
+        tokens.next()?;
+    }
+    tokens.next_if_eq(&Token::Mark(b'('))?;
+    let names = tokens.take_while(|token| *token != Token::Mark(b')'));
+    Some(names.filter_map(Token::spelling).any(|name| same_name(&quote(name), column)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lists;
+
+    #[test]
+    fn the_columns_of_an_insert_are_read() {
+        let rows = [
+            ("INSERT INTO n (a, b) SELECT a, b FROM o", Some(false)),
+            ("INSERT OR IGNORE INTO main.n AS x (\"ID\", b) SELECT * FROM o", Some(true)),
+            ("REPLACE INTO [n](b,id) SELECT * FROM o", Some(true)),
+            ("INSERT INTO n SELECT * FROM o", None),
+            ("INSERT INTO n DEFAULT VALUES", None),
+            ("INSERT INTO", None),
+        ];
+        for (own, expected) in rows {
+            assert_eq!(lists(own, "\"id\""), expected, "{own}");
+        }
+    }
+}

@@ -27,6 +27,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`ValuesChanged`](ProblemKind::ValuesChanged) | warn | deny | warn |
 /// | [`QuotedString`](ProblemKind::QuotedString) | warn | deny | warn |
 /// | [`LiteralPlaceholder`](ProblemKind::LiteralPlaceholder) | warn | deny | warn |
+/// | [`DownPart`](ProblemKind::DownPart) | deny | deny | deny |
 /// | [`DownFails`](ProblemKind::DownFails), [`DownLeavesBehind`](ProblemKind::DownLeavesBehind) | warn | deny | warn |
 /// | [`RowsNotBack`](ProblemKind::RowsNotBack) | allow | warn | allow |
 /// | [`Drift`](ProblemKind::Drift), in a validation | warn | deny | warn |
@@ -145,6 +146,7 @@ impl Policy {
                 | ProblemKind::OddVersion
                 | ProblemKind::QuotedString
                 | ProblemKind::LiteralPlaceholder
+                | ProblemKind::DownPart
                 | ProblemKind::SimilarIds
                 | ProblemKind::UnusedFile
                 | ProblemKind::RowsLost
@@ -218,6 +220,7 @@ mod tests {
             (Kind::QuotedString, "ww dd ww"),
             (Kind::Placeholder, "dd dd dd"),
             (Kind::LiteralPlaceholder, "ww dd ww"),
+            (Kind::DownPart, "dd dd dd"),
             (Kind::InvalidId, "dd dd dd"),
             (Kind::Duplicate, "dd dd dd"),
             (Kind::MissingDependency, "dd dd dd"),

@@ -61,6 +61,8 @@ pub enum ProblemKind {
     /// Its script has `${...}`, and no placeholder is declared, so this goes to the database as it is. Its metadata can say that it is text
     /// (`placeholders = false`).
     LiteralPlaceholder,
+    /// Its script has a part with which another tool undoes it, such as what follows `-- +goose Down`. Here all of a script runs.
+    DownPart,
     /// Its id is invalid.
     InvalidId,
     /// It is defined twice.
@@ -106,7 +108,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::DatabaseAhead,
         Self::Changed,
         Self::ChangedDown,
@@ -130,6 +132,7 @@ impl ProblemKind {
         Self::QuotedString,
         Self::Placeholder,
         Self::LiteralPlaceholder,
+        Self::DownPart,
         Self::InvalidId,
         Self::Duplicate,
         Self::MissingDependency,
@@ -174,6 +177,7 @@ impl ProblemKind {
             Self::QuotedString => "quoted string",
             Self::Placeholder => "placeholder",
             Self::LiteralPlaceholder => "literal placeholder",
+            Self::DownPart => "down part",
             Self::InvalidId => "invalid id",
             Self::Duplicate => "duplicate",
             Self::MissingDependency => "missing dependency",

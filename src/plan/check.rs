@@ -332,6 +332,12 @@ pub(crate) fn unread(meta: &Meta) -> Option<Problem> {
             format!("is not read: it has {place} and no script that applies what that would undo"),
             "add that script, or remove this one",
         ),
+        Unread::UndoesAnother => (
+            format!(
+                "is not read: {place} is named like a script with which Flyway undoes a migration of this set"
+            ),
+            "make it the down script of that migration, `<id>.down.sql`, or move it somewhere else",
+        ),
         Unread::FileBesideFolders => (
             format!(
                 "is not read: {place} has no version in its name, and the migrations beside it are folders that have one"

@@ -245,6 +245,28 @@ fn the_folder_of_a_socket_may_stand_behind_a_user_without_a_host() {
     }
 }
 
+/// Objects belong to the role that all deploys share, and not to the user that connects.
+#[test]
+fn another_role_can_run_the_migrations() {
+    let Some(database) = servers::postgres() else { return };
+    let url = postgres_url(&database);
+    let mut client = database.connect();
+    let owner: String = client.query_one("SELECT current_database() || '_owner'", &[]).unwrap().get(0);
+    client.batch_execute(&format!("CREATE ROLE {owner}; GRANT CREATE ON SCHEMA public TO {owner}")).unwrap();
+    for (url, line) in [
+        (format!("{url}&options=-c%20role%3D{owner}"), "migrate".to_owned()),
+        (url, format!("migrate --session-sql 'SET ROLE {owner}'")),
+    ] {
+        let mut shell = of_server(&url);
+        assert!(shell.run(&line).status.success(), "{}", shell.log);
+        let owners = "SELECT DISTINCT tableowner::text FROM pg_tables WHERE schemaname = 'public'";
+        let owners: Vec<String> = client.query(owners, &[]).unwrap().iter().map(|row| row.get(0)).collect();
+        assert_eq!(owners, [&*owner], "{}", shell.log);
+        assert!(shell.run(&line.replace("migrate", "rollback --all -y")).status.success(), "{}", shell.log);
+    }
+    client.batch_execute(&format!("DROP OWNED BY {owner}; DROP ROLE {owner}")).unwrap();
+}
+
 /// Some public sets rely on settings that their own tool makes in the session before it runs them.
 #[test]
 fn statements_for_the_session_run_before_anything_else() {

@@ -172,12 +172,12 @@ impl Policy {
     }
 
     /// The findings that are not allowed, with the verdict on each.
-    pub(crate) fn judge(&self, mut found: Vec<Problem>, direction: Direction) -> Vec<Problem> {
-        for problem in &mut found {
-            problem.verdict = self.verdict(problem.kind, direction);
-        }
-        found.retain(|problem| problem.verdict > Verdict::Allow);
-        found
+    pub(crate) fn judge(&self, found: Vec<Problem>, direction: Direction) -> Vec<Problem> {
+        let judged = |problem: Problem| {
+            let verdict = self.verdict(problem.kind, direction);
+            problem.judged(verdict)
+        };
+        found.into_iter().map(judged).filter(|problem| problem.verdict > Verdict::Allow).collect()
     }
 }
 

@@ -151,6 +151,19 @@ impl ProblemKind {
         Self::Drift,
     ];
 
+    /// What to do about a finding that is a note by default, if a policy refuses it.
+    fn remedy_if_refused(self) -> Option<Remedy> {
+        Some(Remedy::from(match self {
+            Self::OutOfOrder => "give it a version after theirs, if it is not applied anywhere",
+            Self::Irreversible => "write a script that does",
+            Self::Together => "make one migration of them",
+            Self::Opaque => "see what it runs, and allow this kind of finding if that is right",
+            Self::OtherDatabase | Self::OtherEnvironment => "run it there, or change its metadata",
+            Self::UnusedFile => "move it away, or make it a migration of its own",
+            _ => return None,
+        }))
+    }
+
     /// The name of the kind: a few words.
     pub const fn name(self) -> &'static str {
         match self {
@@ -273,6 +286,12 @@ impl Problem {
             program: None,
             detail: None,
         }
+    }
+
+    /// With its verdict. A finding that is a note by default has a remedy only if it is refused.
+    pub(crate) fn judged(self, verdict: Verdict) -> Self {
+        let refused = || self.kind.remedy_if_refused().filter(|_| verdict == Verdict::Deny);
+        Self { verdict, remedy: self.remedy.clone().or_else(refused), ..self }
     }
 
     /// With the program that applied the migration.

@@ -298,7 +298,7 @@ fn out_of_order(graph: &Graph, history: &History, places: &[usize]) -> Vec<Probl
         Problem::note(
             ProblemKind::OutOfOrder,
             &graph.metas()[place].id,
-            format!("comes before {} already applied; it runs now", Migrations(after)),
+            format!("comes before {} already applied", Migrations(after)),
         )
     })
     .collect()

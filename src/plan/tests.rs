@@ -773,7 +773,7 @@ fn the_dry_run_lists_steps_and_findings() {
         "2 steps in one transaction, with 1 migration applied before:\n  \
          1. up a (1.sql)\n  \
          2. up c (3.sql)\n  \
-         note, out of order: `a` comes before 1 migration already applied; it runs now\n  \
+         note, out of order: `a` comes before 1 migration already applied\n  \
          note, other environment: `d` is only for prod, test and does not run on sqlite without an environment"
     );
     assert_eq!(

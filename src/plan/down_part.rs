@@ -9,19 +9,12 @@ use crate::remedy::Remedy;
 use crate::sql::Tokens;
 use crate::step::Step;
 
-/// How the comment begins behind which a tool finds what undoes a migration: goose, sql-migrate, micrate, dbmate, rambler, node-pg-migrate,
-/// Play, MyBatis and tern.
-const MARKS: [&str; 9] = [
-    "+goose down",
-    "+migrate down",
-    "+micrate down",
-    "migrate:down",
-    "rambler down",
-    "down migration",
-    "!downs",
-    "//@undo",
-    "create above / drop below",
-];
+/// How the comment begins behind which a tool finds what undoes a migration: goose, sql-migrate, micrate, dbmate, Play and others.
+const MARKS: [&str; 6] =
+    ["+goose down", "+migrate down", "+micrate down", "migrate:down", "!downs", "//@undo"];
+
+/// The whole comment, of rambler, node-pg-migrate and tern. Longer ones are sentences.
+const WHOLE: [&str; 3] = ["rambler down", "down migration", "create above / drop below"];
 
 /// Those of goose and dbmate, whose folders the command line converts.
 const IMPORTED: [&str; 2] = ["+goose", "migrate:"];
@@ -62,12 +55,13 @@ fn mark(script: &str) -> Option<(usize, &str)> {
         let line = line.trim();
         let Some(comment) = comment(line) else { continue };
         has_up |= comment == "up";
-        let is_mark = MARKS.iter().any(|mark| {
+        let begins = |mark: &&str| {
             let rest = comment.strip_prefix(mark);
             rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_'))
-        });
+        };
         // The npm package sqlite has the bare words.
-        if (is_mark || (has_up && comment == "down")) && Tokens::new(script.get(end..)?).next().is_some() {
+        let is_whole = WHOLE.contains(&&*comment) || (has_up && comment == "down");
+        if (is_whole || MARKS.iter().any(begins)) && Tokens::new(script.get(end..)?).next().is_some() {
             return Some((start, line));
         }
     }
@@ -118,6 +112,7 @@ mod tests {
             "-- migrate down the old rows\nDELETE FROM a;",
             "-- +goose downwards\nSELECT 1;",
             "-- down migrations are elsewhere\nSELECT 1;",
+            "-- Down migration is not supported\nSELECT 1;",
             "SELECT 1; -- +goose Down\nSELECT 2;",
             "--rollback DROP TABLE a;\nSELECT 1;",
         ] {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::migration::{ScriptMigration, Unread};
 
-/// Marks `U1__users.sql` beside `V1__users.sql` as not read. Flyway undoes that migration with it, and here it would run before it. An `U` alone
+/// Marks `U1__users.sql` beside `V1__users.sql` as not read. Flyway undoes that migration with it, and here it would run before it. A `U` alone
 /// is a migration, as in refinery.
 pub(super) fn mark(migrations: &mut [ScriptMigration]) {
     let of =

@@ -314,7 +314,7 @@ fn a_script_is_sent_out_of_its_transaction_only_where_it_runs() {
         scripts: &[&'static str],
     ) {
         for script in scripts {
-            let runner = MigrationRunner::<B>::for_backend([Migration::sql("1_a", *script)]).unwrap();
+            let runner = MigrationRunner::<B>::for_backend([Migration::sql("1_a", script)]).unwrap();
             let refused = runner.run(session).unwrap_err();
             let advice = refused
                 .remedy()
@@ -322,7 +322,7 @@ fn a_script_is_sent_out_of_its_transaction_only_where_it_runs() {
                 .singles()
                 .iter()
                 .any(|remedy| matches!(remedy, Remedy::SetMetadata { key: "run_in_transaction", .. }));
-            let outside = Migration::sql("1_a", *script).outside_transaction();
+            let outside = Migration::sql("1_a", script).outside_transaction();
             let runner = MigrationRunner::<B>::for_backend([outside]).unwrap();
             let works = runner.plan(session, Target::Latest).unwrap().problems().is_empty();
             assert_eq!(advice, works, "{script}: {refused}");

@@ -471,7 +471,7 @@ fn a_script_with_which_flyway_undoes_another_one_is_reported() {
         &format!("{}; V1.2__a: A; V2__c: C", undoes("U1.2__b")),
     );
     // In refinery, `U` is for a migration that may run out of order.
-    check("V1__a.sql=A | U2__b.sql=B", "V1__a: A; U2__b: B");
+    check("V1__a.sql=A | U2__b.sql=B", "U2__b: B; V1__a: A");
     check("V1__a.sql=A | users__b.sql=B", "V1__a: A; users__b: B");
 }
 

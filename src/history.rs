@@ -99,6 +99,11 @@ impl Dirty {
         Self { statement, of: self.of, is_to_resume: true, ..Self::begun(self.direction) }
     }
 
+    /// Whether a statement of its script is known to be done, so that it would not begin anew.
+    pub(crate) fn has_done(&self) -> bool {
+        self.statement.is_some_and(|statement| statement > 1)
+    }
+
     /// Whether it is marked to continue in this direction.
     pub(crate) fn resumes(&self, direction: Direction) -> bool {
         self.is_to_resume && self.direction == direction

@@ -19,6 +19,7 @@ mod ahead;
 pub(crate) mod check;
 pub(crate) mod convention;
 mod down;
+mod down_part;
 pub(crate) mod placeholders;
 mod refusals;
 pub(crate) mod refused;
@@ -94,7 +95,7 @@ impl Plan {
 
     /// With what the texts of its scripts show.
     fn with_texts(self, graph: &Graph, setting: Setting<'_>) -> Self {
-        self.with_placeholders(graph, setting).with_refusals(graph, setting)
+        self.with_placeholders(graph, setting).with_down_parts(graph, setting).with_refusals(graph, setting)
     }
 
     /// The digest of the history that the plan was made for.

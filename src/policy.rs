@@ -27,6 +27,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`ValuesChanged`](ProblemKind::ValuesChanged) | warn | deny | warn |
 /// | [`QuotedString`](ProblemKind::QuotedString) | warn | deny | warn |
 /// | [`LiteralPlaceholder`](ProblemKind::LiteralPlaceholder) | warn | deny | warn |
+/// | [`DownPart`](ProblemKind::DownPart) | deny | deny | deny |
 /// | [`DownFails`](ProblemKind::DownFails), [`DownLeavesBehind`](ProblemKind::DownLeavesBehind) | warn | deny | warn |
 /// | [`RowsNotBack`](ProblemKind::RowsNotBack) | allow | warn | allow |
 /// | [`Drift`](ProblemKind::Drift), in a validation | warn | deny | warn |
@@ -145,6 +146,7 @@ impl Policy {
                 | ProblemKind::OddVersion
                 | ProblemKind::QuotedString
                 | ProblemKind::LiteralPlaceholder
+                | ProblemKind::DownPart
                 | ProblemKind::SimilarIds
                 | ProblemKind::UnusedFile
                 | ProblemKind::RowsLost
@@ -170,12 +172,12 @@ impl Policy {
     }
 
     /// The findings that are not allowed, with the verdict on each.
-    pub(crate) fn judge(&self, mut found: Vec<Problem>, direction: Direction) -> Vec<Problem> {
-        for problem in &mut found {
-            problem.verdict = self.verdict(problem.kind, direction);
-        }
-        found.retain(|problem| problem.verdict > Verdict::Allow);
-        found
+    pub(crate) fn judge(&self, found: Vec<Problem>, direction: Direction) -> Vec<Problem> {
+        let judged = |problem: Problem| {
+            let verdict = self.verdict(problem.kind, direction);
+            problem.judged(verdict)
+        };
+        found.into_iter().map(judged).filter(|problem| problem.verdict > Verdict::Allow).collect()
     }
 }
 
@@ -218,6 +220,7 @@ mod tests {
             (Kind::QuotedString, "ww dd ww"),
             (Kind::Placeholder, "dd dd dd"),
             (Kind::LiteralPlaceholder, "ww dd ww"),
+            (Kind::DownPart, "dd dd dd"),
             (Kind::InvalidId, "dd dd dd"),
             (Kind::Duplicate, "dd dd dd"),
             (Kind::MissingDependency, "dd dd dd"),

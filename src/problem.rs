@@ -61,6 +61,8 @@ pub enum ProblemKind {
     /// Its script has `${...}`, and no placeholder is declared, so this goes to the database as it is. Its metadata can say that it is text
     /// (`placeholders = false`).
     LiteralPlaceholder,
+    /// Its script has a part with which another tool undoes it, such as what follows `-- +goose Down`. Here all of a script runs.
+    DownPart,
     /// Its id is invalid.
     InvalidId,
     /// It is defined twice.
@@ -106,7 +108,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::DatabaseAhead,
         Self::Changed,
         Self::ChangedDown,
@@ -130,6 +132,7 @@ impl ProblemKind {
         Self::QuotedString,
         Self::Placeholder,
         Self::LiteralPlaceholder,
+        Self::DownPart,
         Self::InvalidId,
         Self::Duplicate,
         Self::MissingDependency,
@@ -147,6 +150,19 @@ impl ProblemKind {
         Self::RowsNotBack,
         Self::Drift,
     ];
+
+    /// What to do about a finding that is a note by default, if a policy refuses it.
+    fn remedy_if_refused(self) -> Option<Remedy> {
+        Some(Remedy::from(match self {
+            Self::OutOfOrder => "give it a version after theirs, if it is not applied anywhere",
+            Self::Irreversible => "write a script that does",
+            Self::Together => "make one migration of them",
+            Self::Opaque => "see what it runs, and allow this kind of finding if that is right",
+            Self::OtherDatabase | Self::OtherEnvironment => "run it there, or change its metadata",
+            Self::UnusedFile => "move it away, or make it a migration of its own",
+            _ => return None,
+        }))
+    }
 
     /// The name of the kind: a few words.
     pub const fn name(self) -> &'static str {
@@ -174,6 +190,7 @@ impl ProblemKind {
             Self::QuotedString => "quoted string",
             Self::Placeholder => "placeholder",
             Self::LiteralPlaceholder => "literal placeholder",
+            Self::DownPart => "down part",
             Self::InvalidId => "invalid id",
             Self::Duplicate => "duplicate",
             Self::MissingDependency => "missing dependency",
@@ -269,6 +286,12 @@ impl Problem {
             program: None,
             detail: None,
         }
+    }
+
+    /// With its verdict. A finding that is a note by default has a remedy only if it is refused.
+    pub(crate) fn judged(self, verdict: Verdict) -> Self {
+        let refused = || self.kind.remedy_if_refused().filter(|_| verdict == Verdict::Deny);
+        Self { verdict, remedy: self.remedy.clone().or_else(refused), ..self }
     }
 
     /// With the program that applied the migration.

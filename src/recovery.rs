@@ -7,6 +7,7 @@ use crate::history::{Dirty, History, Record};
 use crate::id::MigrationId;
 use crate::log_entry::{LogEntry, LogEntryKind, Signature};
 use crate::plan::Setting;
+use crate::plan::check::counted_anew;
 use crate::progress::StatementOutcome;
 use crate::remedy::Remedy;
 use crate::report::Migrations;
@@ -241,8 +242,16 @@ impl Facts<'_> {
             }
             None => record.clone(),
         };
+        let of = place.and_then(|_| self.count(&record.id, &dirty)).or(dirty.of);
+        let dirty = Dirty { of, ..dirty };
         let checksum = kept.checksum.or_else(|| self.graph.get(&record.id).and_then(|meta| meta.checksum));
         Change::Update { from: record.clone(), to: Record { checksum, dirty: Some(dirty), ..kept } }
+    }
+
+    /// How many statements the script of an unfinished step has, as it is now if this program has it.
+    fn count(&self, id: &MigrationId, dirty: &Dirty) -> Option<u32> {
+        let place = self.graph.place(id);
+        place.and_then(|place| self.setting.scripts.statements(place, dirty.direction)).or(dirty.of)
     }
 
     /// The statement at which an unfinished step continues; `None` if it has none.
@@ -253,7 +262,7 @@ impl Facts<'_> {
             Err(inapplicable(recovery, id, finding, "wait until that has ended, and try again"))
         };
         if let Recovery::RetryFrom { statement, .. } = *recovery {
-            let last = dirty.of.map_or(u32::MAX, |of| of + 1);
+            let last = self.count(id, dirty).map_or(u32::MAX, |of| of + 1);
             if !(1..=last).contains(&statement) {
                 let finding = format!("it has no statement {statement}");
                 return Err(inapplicable(recovery, id, finding, "count its statements from 1"));
@@ -276,6 +285,13 @@ impl Facts<'_> {
             return Err(inapplicable(recovery, id, finding, remedy));
         }
         let Some(statement) = dirty.statement else { return Ok(None) };
+        let place = self.graph.place(id).filter(|_| dirty.has_done());
+        if let Some(count) = place.and_then(|place| self.setting.counted_anew(place, dirty)) {
+            let had = dirty.of.map_or(String::new(), |of| format!(", and had {of}"));
+            let finding =
+                format!("its script has {count} statements with the values of its placeholders{had}");
+            return Err(inapplicable(recovery, id, finding, counted_anew()));
+        }
         match &self.outcome {
             None | Some(StatementOutcome::NoEffect) => Ok(Some(statement)),
             Some(StatementOutcome::Completed) => Ok(Some(statement + 1)),

@@ -141,6 +141,8 @@ pub enum Remedy {
     },
     /// Create the folder of the migrations.
     CreateFolder,
+    /// Convert the folder, which has the files of another tool.
+    ImportFolder,
     /// Regenerate the manifest of a remote folder.
     MakeManifest,
     /// Change the code of the program, if there is no other place for it.
@@ -334,6 +336,7 @@ impl fmt::Display for Remedy {
                 return write!(f, "declare it with `placeholder(Placeholder::new(\"{name}\"))`");
             }
             Self::CreateFolder => "create it",
+            Self::ImportFolder => "convert the folder with `switchy-schema import`",
             Self::MakeManifest => "write the manifest with `Manifest::write`; docs/format.md describes the format",
             Self::Program { what, with } => return write!(f, "{what} with {with}"),
         })

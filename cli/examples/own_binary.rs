@@ -39,6 +39,10 @@ fn main() -> ExitCode {
             "DROP INDEX initials",
         ),
     ]);
-    let runner = runner.map(|runner| runner.program("notes 1.2").prepare_connection(prepare));
+    let is_older = |conn: &rusqlite::Connection| Ok(conn.table_exists(None, "users")?);
+    let runner = runner.map(|runner| {
+        let runner = runner.program("notes 1.2").prepare_connection(prepare);
+        runner.baseline_if(is_older, "2025-01-01-000000_users")
+    });
     switchy_schema_cli::run(runner, std::env::args_os())
 }

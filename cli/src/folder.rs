@@ -1,6 +1,6 @@
 //! [`Folder`]: what a user should know about the folder of migrations besides its migrations.
 
-use std::path::Path;
+use std::path::{MAIN_SEPARATOR, Path};
 
 use switchy_schema::Meta;
 use walkdir::WalkDir;
@@ -32,7 +32,7 @@ impl Folder {
         let walk =
             walk.into_iter().filter_entry(|entry| !entry.file_name().to_str().is_some_and(is_other_tool));
         let relative = |entry: walkdir::DirEntry| {
-            let relative = entry.path().strip_prefix(path).ok()?.to_str()?.replace('\\', "/");
+            let relative = entry.path().strip_prefix(path).ok()?.to_str()?.replace(MAIN_SEPARATOR, "/");
             let is_named = known.iter().any(|origin| *origin == format!("{}/{relative}", path.display()));
             (entry.file_type().is_file() && looks_like_script(&relative) && !is_named).then_some(relative)
         };

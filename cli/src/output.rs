@@ -117,18 +117,18 @@ impl Output {
     pub(crate) fn finish(&self, result: Result<Outcome>) -> Exit {
         match result {
             Ok(outcome) => {
-                if self.is_json {
-                    self.object(outcome.exit, outcome.json);
+                let written = if self.is_json {
+                    self.object(outcome.exit, outcome.json)
                 } else if outcome.is_file && !io::stdout().is_terminal() {
                     let mut out = io::stdout();
-                    let _ = out.write_all(outcome.text.as_bytes()).and_then(|()| out.flush());
+                    out.write_all(outcome.text.as_bytes()).and_then(|()| out.flush())
                 } else {
-                    result_text(&outcome.text);
-                }
+                    result_text(&outcome.text)
+                };
                 for remark in &outcome.remarks {
                     self.say(remark);
                 }
-                outcome.exit
+                unless_lost(written, outcome.exit)
             }
             Err(failure) => self.fail(&failure),
         }
@@ -141,12 +141,11 @@ impl Output {
             let mut json = done.map(json::report).unwrap_or_default();
             json.extend(failure.beside());
             json.insert("error".into(), Value::Object(failure.to_json()));
-            self.object(failure.exit, json);
-            return failure.exit;
+            return unless_lost(self.object(failure.exit, json), failure.exit);
         }
         // The error says where the snapshot is.
         if let Some(report) = done.filter(|report| !report.applied.is_empty()) {
-            result_text(&text::done(report));
+            unless_lost(result_text(&text::done(report)), failure.exit);
         }
         error_line(&format!("{ERROR}error{ERROR:#}: {}", failure.to_text()));
         if let Some(error) = &failure.error {
@@ -167,13 +166,13 @@ impl Output {
         failure.exit
     }
 
-    fn object(&self, exit: Exit, rest: Map<String, Value>) {
+    fn object(&self, exit: Exit, rest: Map<String, Value>) -> io::Result<()> {
         let mut object = Map::new();
         object.insert("version".into(), json!(JSON_VERSION));
         object.insert("command".into(), json!(self.command));
         object.insert("exit_code".into(), json!(exit as u8));
         object.extend(rest);
-        result_text(&text::json_for_terminal(&serde_json::to_string_pretty(&object).unwrap_or_default()));
+        result_text(&text::json_for_terminal(&serde_json::to_string_pretty(&object).unwrap_or_default()))
     }
 }
 
@@ -203,13 +202,28 @@ pub(crate) fn ask_for(question: &str) -> String {
     answer.trim().to_owned()
 }
 
-/// Prints a result. A closed pipe is not an error.
-fn result_text(text: &str) {
-    if !text.is_empty() {
-        let end = if text.ends_with('\n') { "" } else { "\n" };
-        let text = text::for_terminal(text);
-        let mut out = anstream::stdout();
-        let _ = write!(out, "{text}{end}").and_then(|()| out.flush());
+/// Prints a result.
+fn result_text(text: &str) -> io::Result<()> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    let text = text::for_terminal(text);
+    let mut out = anstream::stdout();
+    write!(out, "{text}{end}").and_then(|()| out.flush())
+}
+
+/// The exit code, unless the result was not written, as on a full disk: a half script must not pass for a whole one. A reader that has read
+/// enough closes its pipe, which is not an error.
+fn unless_lost(written: io::Result<()>, exit: Exit) -> Exit {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            error_line(&format!(
+                "{ERROR}error{ERROR:#}: the result is not complete, since it cannot be written: {error}"
+            ));
+            exit.max(Exit::Failed)
+        }
+        _ => exit,
     }
 }
 

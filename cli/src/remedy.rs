@@ -66,7 +66,7 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
             let variable = placeholders::variable(name);
             return format!("give one with the environment variable {variable} or with `--set`");
         }
-        // Others on the machine can read arguments.
+        // Other users of the machine can read arguments.
         Remedy::GiveSecret { name } => {
             return format!("give one with the environment variable {}", placeholders::variable(name));
         }
@@ -74,6 +74,7 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
             return format!("declare {name} under [placeholders] in {FILE} or in its metadata");
         }
         Remedy::CreateFolder => "make one with `init`",
+        Remedy::ImportFolder => "convert the folder with `import`",
         Remedy::MakeManifest => "write the manifest again with `manifest`",
         Remedy::Program { what, with: _ } => return format!("have the program {what}"),
     };

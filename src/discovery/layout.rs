@@ -17,7 +17,8 @@
 //! Other `.sql` and `.toml` files beside an `up.sql`, and metadata without a script, are not read, and are reported
 //! ([`ProblemKind::UnusedFile`](crate::ProblemKind::UnusedFile)).
 //!
-//! Three more cases are reported and not read ([`Unread`]): a down script without a script that applies the migration;
+//! Four more cases are reported and not read ([`Unread`]): a down script without a script that applies the migration;
+//! `U1__users.sql` beside `V1__users.sql`, with which Flyway undoes that one;
 //! a script with a misspelled name, such as `1_users/up.sq` or `1_users.sql.txt`, if the folder or the file begins with a version;
 //! and a file or folder that has no version and is laid out differently from most of the set, such as a `seed.sql`
 //! beside folders like `2026-01-05-120000_users`, or a folder `archive` beside files like `1_users.sql`.
@@ -35,6 +36,7 @@ use crate::migration::{Meta, Migration, Origin, ScriptMigration, Unread};
 mod entry;
 mod file;
 mod misspelled;
+mod undoing;
 
 pub use entry::Entry;
 use file::{File, Key, Kind, Place, Role, Text, malformed};
@@ -162,6 +164,7 @@ pub(crate) fn definitions(own: Dialect, root: &str, entries: Vec<Entry>) -> Resu
     let mut migrations: Vec<ScriptMigration> = chosen.collect();
     add_strays(own, &mut migrations, strays);
     add_misspelled(&mut migrations, misspelled);
+    undoing::mark(&mut migrations);
     if wrong.is_empty() { Ok(migrations) } else { Err(MigrationError::of_all(wrong)) }
 }
 

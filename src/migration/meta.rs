@@ -77,6 +77,8 @@ pub enum Unread {
     FileBesideFolders,
     /// It is a folder without a version in its name, and the migrations beside it are files with versions.
     FolderBesideFiles,
+    /// Its name is that of a script with which Flyway undoes another one of the set: `U1__users` beside `V1__users`.
+    UndoesAnother,
     /// The name of its script is misspelled: `up.sq`, `1_users.sql.txt`.
     Misspelled,
 }

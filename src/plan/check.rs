@@ -31,7 +31,7 @@ pub(super) fn up(
     found.extend(
         history.records().iter().filter_map(|record| ahead(graph, history, record, Direction::Up, setting)),
     );
-    found.extend(unfinished(history, steps));
+    found.extend(unfinished(graph, history, steps, setting));
     found.extend(history.records().iter().filter_map(|record| changed(graph, record)));
     if setting.reports(ProblemKind::ChangedDown) {
         found.extend(history.records().iter().filter_map(|record| changed_down(graph, record, setting)));
@@ -72,7 +72,7 @@ pub(super) fn down(
     let selected = || records.iter().map(|&record| &history.records()[record]);
     let mut found = Vec::new();
     found.extend(selected().filter_map(|record| ahead(graph, history, record, Direction::Down, setting)));
-    found.extend(unfinished(history, steps));
+    found.extend(unfinished(graph, history, steps, setting));
     found.extend(selected().filter_map(|record| changed(graph, record)));
     found.extend(selected().filter_map(|record| changed_down(graph, record, setting)));
     found.extend(selected().filter_map(|record| irreversible(graph, record, setting)));
@@ -83,24 +83,35 @@ pub(super) fn down(
 }
 
 /// The steps that began and did not finish, except those that continue in this plan because a person marked them to continue.
-pub(super) fn unfinished(history: &History, steps: &[Step]) -> Vec<Problem> {
+pub(super) fn unfinished(
+    graph: &Graph,
+    history: &History,
+    steps: &[Step],
+    setting: Setting<'_>,
+) -> Vec<Problem> {
     let continues = |record: &Record| {
         let resumes = |direction| record.dirty.as_ref().is_some_and(|dirty| dirty.resumes(direction));
         // A redo begins with the down script, which is for a whole migration.
         let first = steps.iter().find(|step| step.id == record.id);
         first.is_some_and(|step| resumes(step.direction))
     };
-    history.records().iter().filter(|record| !continues(record)).filter_map(dirty).collect()
+    let left = history.records().iter().filter(|record| !continues(record));
+    left.filter_map(|record| dirty(graph, record, setting)).collect()
 }
 
-fn dirty(record: &Record) -> Option<Problem> {
+fn dirty(graph: &Graph, record: &Record, setting: Setting<'_>) -> Option<Problem> {
     let dirty = record.dirty.as_ref()?;
-    let place = match (dirty.statement, dirty.of) {
+    let mut place = match (dirty.statement, dirty.of) {
         (Some(number), Some(of)) if number > of => ", after the last statement of its script".to_owned(),
         (Some(number), Some(of)) => format!(", at statement {number} of {of} of its script"),
         (Some(number), None) => format!(", at statement {number} of its script"),
         (None, _) => String::new(),
     };
+    let anew = graph.place(&record.id).filter(|_| dirty.has_done());
+    let anew = anew.and_then(|place| setting.counted_anew(place, dirty));
+    if let Some(count) = anew {
+        place = format!("{place}, which now has {count} with the values of its placeholders");
+    }
     let why = dirty.failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
     let by_hand = Remedy::MarkDone { direction: dirty.direction };
     if dirty.is_to_resume {
@@ -118,8 +129,16 @@ fn dirty(record: &Record) -> Option<Problem> {
         ProblemKind::Dirty,
         &record.id,
         format!("{doing} and did not finish{place}{why}"),
-        Remedy::from("see what its script did").then(Remedy::Retry.or(by_hand)),
+        Remedy::from("see what its script did").then(match anew {
+            Some(_) => counted_anew().or(by_hand),
+            None => Remedy::Retry.or(by_hand),
+        }),
     ))
+}
+
+/// How a step continues whose placeholders give its script another number of statements.
+pub(crate) fn counted_anew() -> Remedy {
+    Remedy::from("give its placeholders the values that they had").or(Remedy::RetryFrom { statement: None })
 }
 
 fn changed(graph: &Graph, record: &Record) -> Option<Problem> {
@@ -279,7 +298,7 @@ fn out_of_order(graph: &Graph, history: &History, places: &[usize]) -> Vec<Probl
         Problem::note(
             ProblemKind::OutOfOrder,
             &graph.metas()[place].id,
-            format!("comes before {} already applied; it runs now", Migrations(after)),
+            format!("comes before {} already applied", Migrations(after)),
         )
     })
     .collect()
@@ -312,6 +331,12 @@ pub(crate) fn unread(meta: &Meta) -> Option<Problem> {
         Unread::NothingToUndo => (
             format!("is not read: it has {place} and no script that applies what that would undo"),
             "add that script, or remove this one",
+        ),
+        Unread::UndoesAnother => (
+            format!(
+                "is not read: {place} is named like a script with which Flyway undoes a migration of this set"
+            ),
+            "make it the down script of that migration, `<id>.down.sql`, or move it somewhere else",
         ),
         Unread::FileBesideFolders => (
             format!(

@@ -37,6 +37,11 @@ fn finding(
         Some(Problem::new(ProblemKind::Unconventional, id, finding, remedy))
     };
     match &form {
+        Form::None if is_repeatable(id) => problem(
+            "is named like a repeatable migration of Flyway, and there are none here: it is applied once, at the place of its letters"
+                .to_owned(),
+            "begin its name with a version, and write a new migration for each change",
+        ),
         Form::None => problem(
             "has no version in its name, so its place is that of its letters".to_owned(),
             "begin its name with a version, such as YYYY-MM-DD-HHMMSS, if it is not applied anywhere",
@@ -56,6 +61,11 @@ fn finding(
             problem(format!("is not named like most of its set{like}"), RENAME)
         }
     }
+}
+
+/// Whether Flyway would run it again whenever its text changes: `R__views`
+fn is_repeatable(id: &MigrationId) -> bool {
+    id.as_str().starts_with("R__")
 }
 
 const RENAME: &str = "rename it if it is not applied anywhere; an applied migration keeps its name";
@@ -146,6 +156,7 @@ mod tests {
         check("2026-01-05-120000_a 2026-13-05-120000_b", "2026-13-05-120000_b");
         check("a", "a");
         check("1_a 2_b seed", "seed");
+        check("V1__a V2__b R__c", "R__c");
     }
 
     #[test]

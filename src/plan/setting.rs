@@ -3,6 +3,7 @@
 use crate::dialect::Dialect;
 use crate::direction::Direction;
 use crate::graph::Graph;
+use crate::history::Dirty;
 use crate::location::Location;
 use crate::migration::Meta;
 use crate::placeholder::Gap;
@@ -40,6 +41,12 @@ pub(crate) trait Scripts {
     /// The placeholders of a script in the database that cannot be replaced, with their places.
     fn stored_gaps(&self, script: &StoredScript) -> Vec<(Gap, Location)>;
 
+    /// How many statements the script at a place has; `None` if it is no script, or a placeholder in it has no value.
+    fn statements(&self, place: usize, direction: Direction) -> Option<u32>;
+
+    /// Whether placeholders in the script at a place are replaced.
+    fn has_values(&self, place: usize, direction: Direction) -> bool;
+
     /// The text of the script at a place in a direction, as its author wrote it, if it is a script.
     fn text(&self, place: usize, direction: Direction) -> Option<&str>;
 
@@ -75,6 +82,13 @@ impl Setting<'_> {
             }
             fit => meta.options(fit),
         }
+    }
+
+    /// How many statements the script of an unfinished step has now, if its placeholders give it another number of them than in the run
+    /// that did not finish: the numbers of its statements then mean others. The text without the values does not show it.
+    pub(crate) fn counted_anew(&self, place: usize, dirty: &Dirty) -> Option<u32> {
+        let count = self.scripts.statements(place, dirty.direction)?;
+        (self.scripts.has_values(place, dirty.direction) && dirty.of != Some(count)).then_some(count)
     }
 
     /// Why a migration does not run here, if it does not.

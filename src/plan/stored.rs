@@ -36,7 +36,7 @@ pub(super) fn plan(graph: &Graph, history: &History, setting: Setting<'_>) -> (V
         undone.push((&record.id, options));
         steps.push(step(record, options));
     }
-    found.extend(check::unfinished(history, &steps));
+    found.extend(check::unfinished(graph, history, &steps, setting));
     found.extend(check::batch(&undone, setting));
     (steps, found)
 }

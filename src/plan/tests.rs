@@ -140,6 +140,14 @@ impl Scripts for Named<'_> {
         }
     }
 
+    fn statements(&self, place: usize, _direction: Direction) -> Option<u32> {
+        self.has_values(place, Direction::Up).then_some(4)
+    }
+
+    fn has_values(&self, place: usize, _direction: Direction) -> bool {
+        self.0.metas()[place].id.as_str() == "filled"
+    }
+
     fn text(&self, _place: usize, _direction: Direction) -> Option<&str> {
         Some("")
     }
@@ -469,15 +477,42 @@ fn a_half_applied_migration_continues_where_it_is_marked_to() {
 
 #[test]
 fn an_unfinished_step_says_how_far_it_got() {
-    let said = |statement: Option<u32>, of: Option<u32>| {
-        let dirty = Some(Dirty { statement, of, ..Dirty::begun(Direction::Up) });
-        let history = History::new([Record { dirty, ..Record::new("a", None) }]);
-        check::unfinished(&history, &[])[0].finding.clone()
+    let (graph, _) = Graph::build(vec![(meta(1, "filled"), ())]).unwrap();
+    let setting = Setting {
+        dialect: Dialect::Sqlite,
+        environment: None,
+        mode: TransactionMode::PerMigration,
+        scripts: &Named(&graph),
+        program: None,
+        policy: &Policy::DEFAULT,
     };
-    assert_eq!(said(None, None), "began and did not finish");
-    assert_eq!(said(Some(2), None), "began and did not finish, at statement 2 of its script");
-    assert_eq!(said(Some(2), Some(2)), "began and did not finish, at statement 2 of 2 of its script");
-    assert_eq!(said(Some(3), Some(2)), "began and did not finish, after the last statement of its script");
+    let said = |id: &str, statement: Option<u32>, of: Option<u32>| {
+        let dirty = Some(Dirty { statement, of, ..Dirty::begun(Direction::Up) });
+        let history = History::new([Record { dirty, ..Record::new(id.to_owned(), None) }]);
+        let found = check::unfinished(&graph, &history, &[], setting).remove(0);
+        let is_counted_anew = found.finding.contains("with the values of its placeholders");
+        assert_eq!(found.remedy.unwrap().singles().contains(&&Remedy::Retry), !is_counted_anew);
+        found.finding
+    };
+    assert_eq!(said("a", None, None), "began and did not finish");
+    assert_eq!(said("a", Some(2), None), "began and did not finish, at statement 2 of its script");
+    assert_eq!(said("a", Some(2), Some(2)), "began and did not finish, at statement 2 of 2 of its script");
+    assert_eq!(
+        said("a", Some(3), Some(2)),
+        "began and did not finish, after the last statement of its script"
+    );
+    // The script has four statements with the values that its placeholders have now.
+    assert_eq!(
+        said("filled", Some(2), Some(4)),
+        "began and did not finish, at statement 2 of 4 of its script"
+    );
+    assert_eq!(
+        said("filled", Some(1), Some(5)),
+        "began and did not finish, at statement 1 of 5 of its script"
+    );
+    let anew = said("filled", Some(2), Some(5));
+    let expected = "at statement 2 of 5 of its script, which now has 4 with the values of its placeholders";
+    assert!(anew.ends_with(expected), "{anew}");
 }
 
 #[test]
@@ -738,7 +773,7 @@ fn the_dry_run_lists_steps_and_findings() {
         "2 steps in one transaction, with 1 migration applied before:\n  \
          1. up a (1.sql)\n  \
          2. up c (3.sql)\n  \
-         note, out of order: `a` comes before 1 migration already applied; it runs now\n  \
+         note, out of order: `a` comes before 1 migration already applied\n  \
          note, other environment: `d` is only for prod, test and does not run on sqlite without an environment"
     );
     assert_eq!(

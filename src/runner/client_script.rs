@@ -40,11 +40,12 @@ impl<B: Backend> MigrationRunner<B> {
     /// ```
     ///
     /// # Errors
-    /// A step runs code, a hook runs in every step, a script has something that the client reads differently, the database has changed since
-    /// the plan was made, or its tracking table has an older form.
+    /// A run would refuse the plan, a step runs code, a hook runs in every step, a script has something that the client reads differently, the
+    /// database has changed since the plan was made, or its tracking table has an older form.
     #[allow(clippy::needless_pass_by_value)]
     pub fn client_script(&self, mut conn: B::Conn<'_>, plan: &Plan) -> Result<String> {
         let conn = &mut conn;
+        plan.refuse_if(|_| true)?;
         self.run_session_sql(conn)?;
         let (tracking, history) = self.read_table(conn)?;
         if plan.baseline().is_some() {

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::MigrationRunner;
 use super::locked::refuse_cancelled;
-use super::tracking_table::is_counted_anew;
 use crate::backend::{Backend, patiently};
 use crate::error::Result;
 use crate::execute::Stop;
@@ -134,7 +133,8 @@ impl<B: Backend> MigrationRunner<B> {
             let is_same = |script: &&ScriptText| stored.map_or(is_unchanged, |text| text == script.text());
             self.script_at(place, dirty.direction).filter(is_same)
         });
-        if of_set.is_some_and(|script| is_counted_anew::<B>(script, dirty)) {
+        let place = self.set.graph().place(id).filter(|_| of_set.is_some());
+        if place.is_some_and(|place| self.setting().counted_anew(place, dirty).is_some()) {
             return unknown("its placeholders had other values, and its statements have other numbers");
         }
         let script = match (of_set, stored) {

@@ -48,6 +48,15 @@ impl<B: Backend> Scripts for MigrationRunner<B> {
         gaps.map(|gap| (gap.clone(), Location::in_text(ORIGIN, &script.text, gap.offset))).collect()
     }
 
+    fn statements(&self, place: usize, direction: Direction) -> Option<u32> {
+        let sql = self.script_at(place, direction)?.sql()?;
+        B::statements(sql).ok().and_then(|statements| u32::try_from(statements.len()).ok())
+    }
+
+    fn has_values(&self, place: usize, direction: Direction) -> bool {
+        self.script_at(place, direction).and_then(ScriptText::values).is_some()
+    }
+
     fn text(&self, place: usize, direction: Direction) -> Option<&str> {
         self.script_at(place, direction).map(ScriptText::text)
     }

@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, Result};
 use crate::execute::Stop;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Dirty, Head, History, HistoryDigest, Record};
-use crate::migration::{Action, ScriptText};
+use crate::migration::Action;
 use crate::problem::{ProblemKind, Verdict};
 use crate::target::Target;
 
@@ -106,7 +106,7 @@ impl<B: Backend> MigrationRunner<B> {
         let (direction, statement) = (dirty.direction, dirty.statement.unwrap_or(1));
         let script = self.set.body(place).action(direction).and_then(Action::as_script);
         let has_values = script.is_some_and(|script| script.values().is_some());
-        if script.is_some_and(|script| is_counted_anew::<B>(script, dirty)) {
+        if dirty.has_done() && self.setting().counted_anew(place, dirty).is_some() {
             return stop_resuming(record);
         }
         let now = self.set.bodies()[place].action(direction).and_then(Action::text);
@@ -211,14 +211,6 @@ impl<B: Backend> MigrationRunner<B> {
         }
         history
     }
-}
-
-/// Whether the statements of a script may have other numbers than in the run that did not finish: a value of a placeholder may have
-/// statements, and the text without the values does not show it.
-pub(super) fn is_counted_anew<B: Backend>(script: &ScriptText, dirty: &Dirty) -> bool {
-    let Some(sql) = script.sql().filter(|_| script.values().is_some()) else { return false };
-    let count = B::statements(sql).ok().and_then(|statements| u32::try_from(statements.len()).ok());
-    dirty.of.is_none() || dirty.of != count
 }
 
 /// A person must name the statement at which it continues.

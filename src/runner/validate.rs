@@ -77,6 +77,7 @@ impl<B: Backend> MigrationRunner<B> {
                 ProblemKind::Unconventional,
                 ProblemKind::Placeholder,
                 ProblemKind::LiteralPlaceholder,
+                ProblemKind::DownPart,
             ];
             kinds.contains(&problem.kind) && history.get(&problem.migration).is_some()
         };

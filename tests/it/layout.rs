@@ -99,6 +99,7 @@ fn in_words(migration: &Migration) -> String {
             Unread::NothingToUndo => "nothing to undo",
             Unread::FileBesideFolders => "file beside folders",
             Unread::FolderBesideFiles => "folder beside files",
+            Unread::UndoesAnother => "undoes another",
             Unread::Misspelled => "misspelled",
             _ => unreachable!(),
         };
@@ -458,6 +459,20 @@ fn a_script_that_undoes_nothing_is_reported_and_the_rest_is_a_set() {
     check("1_a/down.sql=B | 1_a/metadata.toml=", &unread("1_a/down.sql"));
     check("1_a/up.sql=A | sqlite/1_a/down.sql=B", "1_a: A ?m/sqlite/1_a/down.sql");
     check("1_a/down.sql=B | sqlite/1_a/up.sql=A", "1_a: A ?m/1_a/down.sql");
+}
+
+/// It ran before the migration that it undoes, and dropped a table of the same name.
+#[test]
+fn a_script_with_which_flyway_undoes_another_one_is_reported() {
+    let undoes = |id: &str| format!("{id} not read (undoes another, m/{id}.sql)");
+    check("V1__a.sql=A | U1__a.sql=B", &format!("{}; V1__a: A", undoes("U1__a")));
+    check(
+        "V1.2__a.sql=A | U1.2__b.sql=B | V2__c.sql=C",
+        &format!("{}; V1.2__a: A; V2__c: C", undoes("U1.2__b")),
+    );
+    // In refinery, `U` is for a migration that may run out of order.
+    check("V1__a.sql=A | U2__b.sql=B", "U2__b: B; V1__a: A");
+    check("V1__a.sql=A | users__b.sql=B", "V1__a: A; users__b: B");
 }
 
 #[test]

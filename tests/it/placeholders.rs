@@ -359,12 +359,29 @@ fn an_interrupted_step_does_not_go_on_with_fewer_statements() {
         let runner = declaring(MigrationRunner::new([migration]).unwrap()).placeholder_value("name", name);
         runner.placeholder(Placeholder::new("extra").raw()).placeholder_value("extra", extra)
     };
-    let conn = in_memory();
     let several = "INSERT INTO a VALUES (1); INSERT INTO a VALUES (2)";
-    set(several, "oops").run(&conn).unwrap_err();
-    set(several, "5").recover(&conn, Recovery::Retry("1_a".into()), Signature::of("ada")).unwrap();
-    let error = set("SELECT 1", "5").run(&conn).unwrap_err();
-    assert!(findings(&error)[0].contains("did not finish, at statement 5 of 5"), "{error}");
-    set(several, "5").run(&conn).unwrap();
-    assert_eq!(value(&conn, "SELECT group_concat(b) || (SELECT d FROM c) FROM a"), "1,25");
+    let advice = "give its placeholders the values that they had, call `recover` with `Recovery::RetryFrom`";
+    let place = "at statement 5 of 5 of its script, which now has 4 with the values of its placeholders";
+    let retry = || Recovery::Retry("1_a".into());
+    let from = |statement| Recovery::RetryFrom { migration: "1_a".into(), statement };
+    // Both ways that the error offers lead to the end, and the one that it does not offer is refused.
+    for (recovery, extra) in [(retry(), several), (from(4), "SELECT 1")] {
+        let (conn, ada) = (in_memory(), || Signature::of("ada"));
+        set(several, "oops").run(&conn).unwrap_err();
+        let error = set("SELECT 1", "5").run(&conn).unwrap_err().to_string();
+        assert!(error.contains(place) && error.contains(advice), "{error}");
+        for (refused, why) in [
+            (retry(), "its script has 4 statements with the values of its placeholders, and had 5"),
+            (from(6), "it has no statement 6"),
+        ] {
+            let error = set("SELECT 1", "5").recover(&conn, refused, ada()).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        set(extra, "5").recover(&conn, recovery, ada()).unwrap();
+        let other = if extra == several { "SELECT 1" } else { several };
+        let error = set(other, "5").run(&conn).unwrap_err().to_string();
+        assert!(error.contains("with the values of its placeholders"), "{error}");
+        set(extra, "5").run(&conn).unwrap();
+        assert_eq!(value(&conn, "SELECT group_concat(b) || (SELECT d FROM c) FROM a"), "1,25");
+    }
 }

@@ -502,6 +502,13 @@ fn refusals() -> Vec<Refusal> {
             "",
             latest(),
         ),
+        (
+            ProblemKind::DownPart,
+            runner([sql("1_a", "-- +goose Up\nCREATE TABLE a (b);\n-- +goose Down\nDROP TABLE theirs;\n")]),
+            vec![],
+            "",
+            latest(),
+        ),
     ]
 }
 

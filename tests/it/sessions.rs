@@ -8,7 +8,9 @@ use rusqlite::types::Value;
 use switchy_schema::backend::{Fault, Statements, Texts};
 use switchy_schema::test_utils::TestDatabase;
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
-use switchy_schema::{FaultKind, Migration, MigrationRunner, Recovery, Signature, SqliteOver};
+use switchy_schema::{
+    FaultKind, Migration, MigrationRunner, Recovery, Remedy, Signature, SqliteOver, Target,
+};
 
 /// A session of a driver that the engine does not know.
 struct Session(Connection);
@@ -238,6 +240,24 @@ fn a_transaction_of_a_script_is_refused_outside_a_transaction() {
         let refused = set([step]).run(&mut session).unwrap_err().to_string();
         assert!(refused.contains("run it with the blocking adapter"), "{refused}");
         assert!(things(&mut session).is_empty());
+    }
+    // In a transaction, nobody is sent out of it into that refusal.
+    for script in [
+        "BEGIN; CREATE TABLE thing (b); COMMIT; BEGIN; INSERT INTO thing VALUES (1); COMMIT",
+        "BEGIN; CREATE TABLE thing (b); ROLLBACK",
+        "CREATE TABLE thing (b); COMMIT; SELECT 1",
+        "CREATE TABLE thing (b); COMMIT; BEGIN",
+        "VACUUM; CREATE TABLE thing (b); INSERT INTO thing VALUES (changes())",
+        "CREATE TABLE thing (b); VACUUM",
+    ] {
+        let database = TestDatabase::new();
+        let mut session = Session(database.connect());
+        let refused = set([Migration::sql("1_a", script)]).run(&mut session).unwrap_err();
+        let is_sent = |remedy: &&Remedy| matches!(remedy, Remedy::SetMetadata { .. });
+        let is_sent = refused.remedy().unwrap().singles().iter().any(is_sent);
+        let outside = set([Migration::sql("1_a", script).outside_transaction()]);
+        let runs_there = outside.plan(&mut session, Target::Latest).unwrap().problems().is_empty();
+        assert_eq!(is_sent, runs_there, "{script}: {refused}");
     }
     let database = TestDatabase::new();
     let mut session = Session(database.connect());

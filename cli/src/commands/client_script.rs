@@ -7,22 +7,23 @@ use switchy_schema::{Dialect, Plan, Target};
 
 use super::{Work, plan};
 use crate::blank::Blank;
-use crate::exit::Exit;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output::Outcome;
 use crate::remedy::in_shell;
 use crate::session::{Access, Database};
 use crate::{json, text};
 
-/// Prints the script. A plan that a run would refuse is shown instead.
+/// Prints the script.
+///
+/// # Errors
+/// A run would refuse the plan. Nothing is printed then, since a client may read what is printed.
 pub(super) fn print<B: Database>(work: &Work<'_, B>, target: Target) -> Result<Outcome> {
     let mut session = work.open(Access::Read)?;
     let made = work.runner.plan(B::conn(&mut session), target)?;
-    let shown = plan::outcome(work, &made);
-    if shown.exit != Exit::Done {
-        return Ok(shown.remarking("there is no script, since a run would refuse this plan"));
-    }
-    let script = work.runner.client_script(B::conn(&mut session), &made)?;
+    let planned = |failure: Failure| failure.with(plan::outcome(work, &made).json);
+    let script = work.runner.client_script(B::conn(&mut session), &made);
+    let script = script.map_err(|error| planned(error.into()))?;
+    Blank::refuse_unwritten(&plan::blank(work, &made)).map_err(planned)?;
     let text = format!("{}\n{script}", header::<B>(work, &made));
     let mut json: Map<String, Value> = json::plan(&made);
     let scripts = made.steps().iter().map(|step| {

@@ -118,7 +118,17 @@ pub(super) fn new_file(path: &Path, text: &str) -> Result<()> {
 }
 
 pub(super) fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> Failure {
-    Failure::file(format!("cannot {verb} {}: {error}; check that this user may do so", path.display()))
+    use std::io::ErrorKind;
+
+    let hint = match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::IsADirectory => {
+            "something else has that name; move it away, or choose another name"
+        }
+        ErrorKind::NotADirectory => "a part of this path is a file; check the path",
+        ErrorKind::StorageFull => "make room on the disk",
+        _ => "check that this user may do so",
+    };
+    Failure::file(format!("cannot {verb} {}: {error}; {hint}", path.display()))
 }
 
 /// The time in UTC, increased by seconds until no migration has it: two migrations with the same time would be ordered by their names.

@@ -24,8 +24,7 @@ pub(super) fn plan<B: Database>(work: &Work<'_, B>, target: Target) -> Result<Ou
 /// A plan, with the scripts in it that have no statement.
 pub(super) fn outcome<B: Database>(work: &Work<'_, B>, plan: &Plan) -> Outcome {
     let mut text = plan.worded(&in_shell).to_string();
-    let ups = plan.steps().iter().filter(|step| step.direction == Direction::Up);
-    let blank = Blank::among(&work.runner, &ups.map(|step| &step.id).collect::<Vec<_>>());
+    let blank = blank(work, plan);
     for blank in &blank {
         let verdict = if blank.is_unwritten { "refused" } else { "note" };
         let _ = write!(text, "\n  {verdict}, no statement: {}", blank.finding());
@@ -35,6 +34,12 @@ pub(super) fn outcome<B: Database>(work: &Work<'_, B>, plan: &Plan) -> Outcome {
     json.insert("no_statement".into(), blank.iter().map(Blank::finding).collect());
     let exit = if is_refused { exit(plan).max(Exit::Refused) } else { exit(plan) };
     Outcome::new(text, Value::Object(json)).exiting(exit)
+}
+
+/// The scripts that a plan applies and that have no statement.
+pub(super) fn blank<'w, B: Database>(work: &'w Work<'_, B>, plan: &Plan) -> Vec<Blank<'w>> {
+    let ups = plan.steps().iter().filter(|step| step.direction == Direction::Up);
+    Blank::among(&work.runner, &ups.map(|step| &step.id).collect::<Vec<_>>())
 }
 
 /// The exit code of a run that is refused because of this plan.

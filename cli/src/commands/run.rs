@@ -1,10 +1,7 @@
 //! `migrate`, `rollback`, `redo`, `downgrade`
 
 use serde_json::Value;
-use switchy_schema::{
-    Direction, MigrationError, MigrationId, Plan, Problem, ProblemKind, Report, Target, TransactionMode,
-    Verdict,
-};
+use switchy_schema::{MigrationError, Plan, Problem, ProblemKind, Report, Target, TransactionMode, Verdict};
 
 use super::redone::Redone;
 use super::snapshots::keeping;
@@ -155,9 +152,7 @@ fn refuse_hollow<B: Database>(work: &Work<'_, B>, session: &mut B::Session, targ
         let what = format!("nothing was done: {}, and this is a protected environment", folder.emptiness());
         return Err(Failure::refused(format!("{what}; check the path, or whether the folder is mounted")));
     }
-    let ups: Vec<&MigrationId> =
-        plan.steps().iter().filter(|step| step.direction == Direction::Up).map(|step| &step.id).collect();
-    let blank = Blank::among(&work.runner, &ups);
+    let blank = plan::blank(work, &plan);
     Blank::refuse_unwritten(&blank)?;
     for blank in blank {
         work.output().note(&blank.finding());

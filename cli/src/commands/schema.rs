@@ -9,6 +9,7 @@ use similar::TextDiff;
 use tempfile::NamedTempFile;
 
 use super::Work;
+use super::create::cannot;
 use crate::args::Schema;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -102,7 +103,7 @@ fn write(file: &Path, text: &str) -> Result<()> {
         new.persist(file).map_err(|error| error.error)?;
         Ok(())
     };
-    replace().map_err(|error| Failure::file(format!("cannot write {}: {error}", file.display())))
+    replace().map_err(|error| cannot("write", file, &error))
 }
 
 /// Gives a new file the permissions of the one that it replaces, or those that others may read: a temporary file is private.

@@ -85,7 +85,8 @@ pub(super) fn restore<B: Database>(work: Work<'_, B>, restore: &Restore) -> Resu
     let mut session = work.open(Access::Change)?;
     let all = B::snapshots(&work.runner, &mut session)?;
     let path = named(&all, &restore.snapshot);
-    if !work.context.global.yes {
+    // Nobody is asked about a snapshot that is not there.
+    if !work.context.global.yes && path.exists() {
         let what =
             format!("the database gets the content of {}, and what it contains is set aside", path.display());
         if !output::can_ask() {

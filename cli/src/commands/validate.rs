@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use switchy_schema::{
-    Dialect, Meta, MigrationId, Mysql, Policy, Postgres, Printable, Problem, ProblemKind, Sqlite, Verdict,
+    Dialect, Entry, Meta, MigrationId, Mysql, Policy, Postgres, Printable, Problem, ProblemKind, Sqlite,
+    State, Verdict,
 };
 
 use super::{Context, Work};
@@ -29,11 +30,13 @@ pub(super) fn validate<B: Database>(
     if is_strict {
         work.runner = work.context.settings.verdicts.apply_kinds(work.runner.policy(Policy::STRICT));
     }
-    let mut pending = None;
+    let (mut pending, mut baseline) = (None, None);
     let found = if work.context.settings.database.is_some() {
         let mut session = work.open(Access::Read)?;
         let mut found = work.runner.validate(B::conn(&mut session))?;
         pending = Some(work.runner.pending(B::conn(&mut session))?);
+        let status = work.runner.status(B::conn(&mut session))?;
+        baseline = status.entries.into_iter().rfind(|entry| entry.state == State::Baseline);
         if tries_down {
             extend(&mut found, work.runner.prove_reversible(B::conn(&mut session))?);
         }
@@ -54,7 +57,8 @@ pub(super) fn validate<B: Database>(
         }
         found
     };
-    let own = own_findings(&work, pending.as_deref(), is_strict);
+    let mut own = own_findings(&work, pending.as_deref(), is_strict);
+    own.extend(baseline.map(|entry| OwnFinding::baseline(&entry)));
     let lines: Vec<String> = found.iter().map(line).chain(own.iter().map(OwnFinding::line)).collect();
     let text = lines.join("\n");
     let refused =
@@ -143,6 +147,19 @@ struct OwnFinding {
 }
 
 impl OwnFinding {
+    /// What a run first records in a database that an application takes to be older than its migrations.
+    fn baseline(last: &Entry) -> Self {
+        let id = text::shortened(last.id.as_str());
+        Self {
+            kind: "baseline",
+            verdict: Verdict::Warn,
+            migration: last.id.to_string(),
+            finding: format!(
+                "the database is taken to be at `{id}`: a run records everything through it as applied, and does not run it"
+            ),
+        }
+    }
+
     fn line(&self) -> String {
         format!("{}, {}: {}", self.verdict, self.kind.replace('_', " "), self.finding)
     }

@@ -43,6 +43,7 @@ fn number(remedy: &Remedy) -> usize {
         Remedy::GivePlaceholder { .. } => 37,
         Remedy::DeclarePlaceholder { .. } => 38,
         Remedy::GiveSecret { .. } => 39,
+        Remedy::ImportFolder => 40,
     }
 }
 
@@ -82,6 +83,7 @@ fn samples() -> Vec<Remedy> {
         Remedy::GiveSecret { name: "password".into() },
         Remedy::DeclarePlaceholder { name: "schema".into() },
         Remedy::CreateFolder,
+        Remedy::ImportFolder,
         Remedy::MakeManifest,
         Remedy::Register,
         Remedy::RepairDrift,
@@ -106,13 +108,24 @@ fn every_remedy_has_words_in_both_languages() {
     let mut numbers: Vec<usize> = samples().iter().map(number).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    assert_eq!(numbers, (0..=39).collect::<Vec<_>>());
+    assert_eq!(numbers, (0..=40).collect::<Vec<_>>());
     for remedy in samples() {
         for text in [in_shell(&remedy), remedy.to_string()] {
             let is_sentence = text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.ends_with('.');
             assert!(is_sentence && text.matches('`').count() % 2 == 0, "{remedy:?}: {text}");
         }
     }
+}
+
+/// Each sentence, for a user of the command line and for a programmer.
+#[test]
+fn each_remedy_is_these_words() {
+    let both = |remedy: &Remedy| format!("{}\n    {remedy}", in_shell(remedy));
+    let text = samples().iter().map(both).collect::<Vec<_>>().join("\n");
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("remedies", text));
 }
 
 /// Every quoted part is a valid command with its options, or a valid option.

@@ -69,7 +69,9 @@ pub(super) fn mysql(server: &Server, without: &[TableName]) -> Result<String> {
         })
         .ok_or_else(|| missing("mariadb-dump or mysqldump", install))?;
     let Some(database) = &server.database else {
-        return Err(Failure::usage(format!("{address} names no database")));
+        return Err(Failure::usage(format!(
+            "{address} names no database; name one in it, as in mysql://HOST/NAME"
+        )));
     };
     let mut dump = Command::new(program);
     // A password in a file of options would win over the one in the environment.

@@ -197,6 +197,82 @@ fn what_the_client_would_misread_is_refused() {
     shell.assert("client_script");
 }
 
+/// Names and texts that mean something to a client, in a shell with another encoding.
+#[test]
+fn odd_names_are_only_names_for_the_client() {
+    const IDS: [&str; 6] = [
+        "2025-01-01-000000_it's",
+        "2025-01-02-000000_semi;colon -- dash /* ",
+        "2025-01-03-000000_.quit \"quote\" `tick`",
+        "2025-01-04-000000_:USER ${x} %s $$ $switchy$",
+        "2025-01-05-000000_\u{fc}n\u{ef} \u{65e5}\u{672c}",
+        "2025-01-06-000000_\\q \\! ls \\. DELIMITER",
+    ];
+    let check = |url: &str, client: &dyn Fn(&Shell) -> Command| {
+        let mut shell = Shell::new();
+        shell.set("SWITCHY_DATABASE_URL", url);
+        for (number, id) in IDS.iter().enumerate() {
+            let up =
+                format!("CREATE TABLE t{number} (b VARCHAR(9)); INSERT INTO t{number} VALUES ('\u{fc}');");
+            shell.migration(id, &up, Some(&format!("DROP TABLE t{number};")));
+        }
+        forth_and_back(&shell, &|| client(&shell), 6);
+    };
+    check("sqlite:app.db", &|shell| {
+        let mut client = sqlite3(shell);
+        client.env("LC_ALL", "C");
+        client
+    });
+    if let Some(database) = servers::postgres() {
+        let url = postgres_url(&database);
+        check(&url, &|_| {
+            let mut client = psql(&url);
+            client.env("LC_ALL", "C").env("PGCLIENTENCODING", "LATIN1");
+            client
+        });
+    }
+    if let Some(database) = servers::mysql() {
+        let url = mysql_url(&database);
+        check(&url, &|_| {
+            let mut client = mariadb(&url);
+            client.env("LC_ALL", "C").arg("--default-character-set=latin1");
+            client
+        });
+    }
+}
+
+/// Prose in a pipe would reach the client as SQL.
+#[test]
+fn what_is_refused_prints_nothing_for_the_client() {
+    let mut shell = Shell::with_set();
+    let check = |shell: &mut Shell, line: &str, code: i32, said: &str| {
+        let output = shell.run(line);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), &*output.stdout), (Some(code), &b""[..]), "{}", shell.log);
+        assert!(errors.contains("error: ") && errors.contains(said), "{errors}");
+        let json = shell.run(&format!("{line} --json"));
+        let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+        assert_eq!(json["exit_code"], code, "{json:#}");
+        assert!(json["client_script"].is_null() && json["error"]["message"].is_string(), "{json:#}");
+    };
+    shell.run("migrate -q");
+    shell.migration("2024-12-31-000000_late", "SELECT 1;", None);
+    check(&mut shell, "plan --sql --policy strict", 4, "`2024-12-31-000000_late` comes before");
+    let advice =
+        "3 migrations already applied; give it a version after theirs, if it is not applied anywhere";
+    check(&mut shell, "plan --sql -q --policy strict", 4, advice);
+    check(&mut shell, "plan --sql --dir nowhere", 1, "nowhere");
+    check(&mut shell, "plan --sql --to nothing", 1, "nothing");
+    shell.migration("2025-01-04-000000_x", "SELECT nothing;", None);
+    check(&mut shell, "plan --sql", 1, "near \"nothing\": syntax error");
+    shell.remove("migrations/2025-01-04-000000_x");
+    shell.migration("2025-01-03-000000_notes", "SELECT 1;", None);
+    check(&mut shell, "plan --sql", 4, "`2025-01-03-000000_notes` was changed");
+    shell.migration("2025-01-03-000000_notes", "CREATE TABLE notes (text TEXT);", None);
+    shell.run("create -q unwritten");
+    check(&mut shell, "plan --sql", 4, "has only what `create` wrote");
+}
+
 #[test]
 fn psql_carries_out_a_plan() {
     let Some(database) = servers::postgres() else { return };

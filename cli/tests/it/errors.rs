@@ -89,6 +89,56 @@ fn a_folder_that_cannot_be_read() {
     shell.assert("folder");
 }
 
+/// Each kind that a program can read in the JSON, with its message for people. `interrupted` is in the tests of interrupts. Of the engine's
+/// kinds, a hook is only in an application; a plan is stale, and a run is stopped, by another process at the right moment.
+#[test]
+fn each_kind_of_error_has_a_message() {
+    let mut shell = Shell::with_set();
+    shell.run("migrate -q --steps 2");
+    shell.write("twice/1_a.sql", "SELECT 1;");
+    shell.write("twice/x/1_a.sql", "SELECT 1;");
+    shell.write("locked.db-migrate/file", "");
+    shell.write("garbage.db", "these are notes, and no database");
+    shell.write("failing/1_a.sql", "SELECT nothing;");
+    shell.write("empty/notes.txt", "");
+    let mut seen = std::collections::BTreeSet::new();
+    for (kind, line) in [
+        ("usage", "migrate --nonsense"),
+        ("connection", "status --database-url postgres://127.0.0.1:1/app"),
+        ("file", "create x --dir garbage.db"),
+        ("file", "create x --dir garbage.db/deep"),
+        ("import", "import --from goose empty --dir new"),
+        ("unconfirmed", "rollback --all"),
+        ("unconfirmed", "database drop -y --env production"),
+        ("source", "list --dir nowhere"),
+        ("set", "list --dir twice"),
+        ("table_name", "status --table sqlite_x"),
+        ("unknown_migration", "migrate --to 2025-01-03-000000_noets"),
+        ("refused", "migrate --env production --deny irreversible --dir failing"),
+        ("recovery", "repair done 2025-01-01-000000_users"),
+        ("adoption", "adopt --from sqlx"),
+        ("open_transaction", "migrate --session-sql BEGIN"),
+        ("step", "migrate --dir failing --table other"),
+        ("lock_file", "migrate --database-url locked.db"),
+        ("snapshot", "migrate --snapshot=always --snapshot-dir garbage.db"),
+        ("snapshot", "restore app.db-snapshot-2025-01-01T00-00-00.000"),
+        ("database", "status --database-url garbage.db"),
+    ] {
+        shell.run(line);
+        let output =
+            shell.command(&[&line.split(' ').collect::<Vec<_>>()[..], &["--json"]].concat()).output();
+        let value: serde_json::Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+        assert_eq!(value["error"]["kind"], kind, "{line}: {value:#}");
+        seen.insert(kind);
+    }
+    let kinds = include_str!("../../src/failure.rs").split("ErrorKind::").skip(1);
+    let kinds = kinds.filter_map(|rest| rest.split_once(" => \"")?.1.split_once('"')).map(|(kind, _)| kind);
+    let elsewhere = ["stale", "hook", "stopped", "lock_timeout"];
+    let missing: Vec<_> = kinds.filter(|kind| !seen.contains(kind) && !elsewhere.contains(kind)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    shell.assert("error_kinds");
+}
+
 #[test]
 fn a_database_that_is_none() {
     let mut shell = Shell::with_set();
@@ -117,14 +167,27 @@ fn a_database_that_cannot_be_written() {
     let mut shell = Shell::with_set();
     shell.run("migrate -q --steps 1");
     let (folder, file) = (shell.path().to_owned(), shell.path().join("app.db"));
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    let folders = [folder.join("migrations"), folder];
+    let set = |mode| {
+        for folder in &folders {
+            fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    set(0o555);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let binary = elsewhere.path().join("switchy-schema");
     fs::set_permissions(elsewhere.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::copy(BINARY, &binary).unwrap();
     let before = shell.files();
-    for args in [&["migrate"][..], &["migrate", "--json"], &["rollback"], &["status", "--exit-code"]] {
+    for args in [
+        &["migrate"][..],
+        &["migrate", "--json"],
+        &["rollback"],
+        &["status", "--exit-code"],
+        &["create", "x"],
+        &["init", "--dir", "other"],
+    ] {
         let mut command = shell.command(args);
         if fs::OpenOptions::new().write(true).open(&file).is_ok() {
             // Root may write everything, so the command runs as another user, who must be able to execute the binary.
@@ -136,9 +199,38 @@ fn a_database_that_cannot_be_written() {
         let output = command.output().unwrap();
         shell.note(&args.join(" "), &output);
     }
+    set(0o755);
     assert!(shell.files() == before);
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
     shell.assert("read_only");
+}
+
+/// Half a script looked like a whole one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let shell = Shell::with_set();
+    for (args, code) in [
+        (&["plan", "--sql"][..], 1),
+        (&["status", "--json"], 1),
+        (&["status", "--exit-code"], 3),
+        (&["plan", "--steps", "x", "--json"], 2),
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = shell.command(args).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        let expected =
+            "error: the result is not complete, since it cannot be written: No space left on device";
+        assert!(said.contains(expected), "{args:?}: {said}");
+    }
+    // A reader that has read enough.
+    for args in [&["plan", "--sql"][..], &["status", "--json"], &["list"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = shell.command(args).stdout(writer).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && !said.contains("error"), "{args:?}: {said}");
+    }
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn an_imported_set_is_valid_and_the_odd_one_out_is_not() {
         ["00001_a", "00002_b", "00003_c"],
         ["20240101000000_a", "20240102000000_b", "20240103000000_c"],
         ["V1__a", "V1.1__b", "V2__c"],
+        ["1_users", "2_posts", "3_tags"],
     ] {
         let mut shell = Shell::new();
         for (number, id) in ids.iter().enumerate() {
@@ -55,6 +56,39 @@ fn an_imported_set_is_valid_and_the_odd_one_out_is_not() {
         let output = shell.run("validate --strict --dialect sqlite --allow unconventional");
         assert_eq!(output.status.code(), Some(0), "{}", shell.log);
     }
+}
+
+/// Files of other tools that this one takes for something else: it says so, or does not run them.
+#[test]
+fn a_folder_of_another_tool_is_not_run_as_it_is() {
+    let mut shell = Shell::new();
+    shell.write("switchy-schema.toml", "database-url = \"sqlite:app.db\"\n");
+    shell.sql("CREATE TABLE t (a); INSERT INTO t VALUES (1)");
+    shell.write("flyway/V1__t.sql", "CREATE TABLE IF NOT EXISTS t (a);");
+    shell.write("flyway/U1__t.sql", "DROP TABLE IF EXISTS t;");
+    shell.write("flyway/V2__u.SQL", "CREATE TABLE u (a);");
+    shell.write("flyway/V2__u.sql~", "CREATE TABLE u (b);");
+    shell.write("flyway/V3__my table.sql", "CREATE TABLE w (a);");
+    shell.write("flyway/R__v.sql", "CREATE VIEW v AS SELECT a FROM t;");
+    shell.runs(&["list --dir flyway", "validate --dir flyway", "migrate --dir flyway"]);
+    shell.write("flyway/R__v.sql", "CREATE VIEW v AS SELECT a, 1 FROM t;");
+    shell.run("migrate --dir flyway");
+    for (tool, marks) in [
+        ("goose", "-- +goose Up\n | -- +goose Down\n"),
+        ("dbmate", "-- migrate:up\n | -- migrate:down\n"),
+        ("sql-migrate", "-- +migrate Up\n | -- +migrate Down\n"),
+        ("tern", " | ---- create above / drop below ----\n"),
+    ] {
+        let (up, down) = marks.split_once(" | ").unwrap();
+        let script = format!("{up}CREATE TABLE IF NOT EXISTS t (a);\n{down}DROP TABLE t;\n");
+        shell.write(&format!("{tool}/20240101000000_t.sql"), &script);
+        let at = format!("--dir {tool} --table {}", tool.replace('-', "_"));
+        shell.runs(&[&format!("validate {at}"), &format!("migrate {at}")]);
+    }
+    let count: i64 = shell.database().query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 1, "{}", shell.log);
+    shell.runs(&["plan --dir goose --table goose --allow down-part", "import --from goose goose --dir new"]);
+    shell.assert("folder_of_others");
 }
 
 #[test]

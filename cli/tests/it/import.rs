@@ -117,6 +117,11 @@ fn the_folders_of_all_tools_become_folders_that_run() {
         assert!(kept.collect::<Vec<_>>() == before, "something else was written");
         let at = format!("--dir new/{tool} --database-url {tool}.db");
         shell.run(&format!("list --dir new/{tool}"));
+        // Continuous integration can be strict about what comes later.
+        let output =
+            shell.command(&["validate", "--strict", "--dir", &format!("new/{tool}")]).output().unwrap();
+        let found = String::from_utf8(output.stdout).unwrap();
+        assert!(!found.contains("unconventional"), "{found}");
         let output = shell.run(&format!("migrate -q {at}"));
         assert!(output.status.success(), "{}", shell.log);
         shell.run(&format!("status --exit-code {at}"));

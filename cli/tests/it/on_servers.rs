@@ -245,6 +245,49 @@ fn the_folder_of_a_socket_may_stand_behind_a_user_without_a_host() {
     }
 }
 
+/// What is being written is tried again and again, also where a failed attempt stays half applied.
+#[test]
+fn an_edited_migration_is_run_again_on_mariadb() {
+    let Some(database) = servers::mysql() else { return };
+    let url = mysql_url(&database);
+    let mut shell = Shell::new();
+    shell.set("SWITCHY_DATABASE_URL", &url);
+    let mut check = |up: &str, lines: &[(&str, i32)]| {
+        shell.migration("2025-01-01-000000_a", up, Some("DROP TABLE a;"));
+        for (line, code) in lines {
+            assert_eq!(shell.run(line).status.code(), Some(*code), "{}", shell.log);
+        }
+    };
+    check("CREATE TABLE a (b INT);", &[("migrate", 0)]);
+    let development = "redo --policy development";
+    check("CREATE TABLE a (b INT, c INT);", &[("redo", 4), (development, 0), ("status --exit-code", 0)]);
+    check("CREATE TABLE a (b INT); INSRT INTO a VALUES (1);", &[(development, 1), ("status --exit-code", 7)]);
+    let corrected = "CREATE TABLE a (b INT); INSERT INTO a VALUES (1);";
+    check(corrected, &[(development, 7), ("repair retry 2025-01-01", 0), ("migrate", 0), ("redo", 0)]);
+}
+
+/// Objects belong to the role that all deploys share, and not to the user that connects.
+#[test]
+fn another_role_can_run_the_migrations() {
+    let Some(database) = servers::postgres() else { return };
+    let url = postgres_url(&database);
+    let mut client = database.connect();
+    let owner: String = client.query_one("SELECT current_database() || '_owner'", &[]).unwrap().get(0);
+    client.batch_execute(&format!("CREATE ROLE {owner}; GRANT CREATE ON SCHEMA public TO {owner}")).unwrap();
+    for (url, line) in [
+        (format!("{url}&options=-c%20role%3D{owner}"), "migrate".to_owned()),
+        (url, format!("migrate --session-sql 'SET ROLE {owner}'")),
+    ] {
+        let mut shell = of_server(&url);
+        assert!(shell.run(&line).status.success(), "{}", shell.log);
+        let owners = "SELECT DISTINCT tableowner::text FROM pg_tables WHERE schemaname = 'public'";
+        let owners: Vec<String> = client.query(owners, &[]).unwrap().iter().map(|row| row.get(0)).collect();
+        assert_eq!(owners, [&*owner], "{}", shell.log);
+        assert!(shell.run(&line.replace("migrate", "rollback --all -y")).status.success(), "{}", shell.log);
+    }
+    client.batch_execute(&format!("DROP OWNED BY {owner}; DROP ROLE {owner}")).unwrap();
+}
+
 /// Some public sets rely on settings that their own tool makes in the session before it runs them.
 #[test]
 fn statements_for_the_session_run_before_anything_else() {

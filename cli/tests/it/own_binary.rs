@@ -43,6 +43,22 @@ fn it_has_the_same_commands() {
     shell.assert("own_binary");
 }
 
+/// The program recognises a database that is older than its migrations.
+#[test]
+fn what_a_run_records_first_is_said_by_every_look() {
+    let mut shell = Shell::new();
+    shell.set("DATABASE_URL", "app.db");
+    shell.sql("CREATE TABLE users (name TEXT)");
+    for args in
+        [&["status"][..], &["plan"], &["validate"], &["validate", "--json"], &["migrate"], &["validate"]]
+    {
+        let mut command = shell.like(Command::new(binary()), args);
+        let output = command.output().expect("the example, which `cargo test` without `--test` builds");
+        shell.note(&args.join(" "), &output);
+    }
+    shell.assert("own_binary_baseline");
+}
+
 #[test]
 fn its_own_ids_are_completed() {
     let shell = Shell::new();

@@ -96,6 +96,39 @@ fn without_a_declaration_it_is_a_finding() {
     shell.assert("placeholders_off");
 }
 
+/// The password of the role was the text `${APP_PW}`.
+#[test]
+fn a_value_that_nobody_gives_is_told_before_it_becomes_a_password() {
+    let Some(database) = servers::postgres() else { return };
+    let role = format!("switchy_svc_{}", std::process::id());
+    let mut shell = Shell::new();
+    let url = postgres_url(&database);
+    shell.set("SWITCHY_DATABASE_URL", &url);
+    let script = format!("CREATE ROLE {role} LOGIN PASSWORD '${{APP_PW}}';\n");
+    shell.migration("2025-01-01-000000_svc", &script, Some(&format!("DROP ROLE {role};\n")));
+    let place = "has `${APP_PW}` at migrations/2025-01-01-000000_svc/up.sql:1:";
+    for (line, code) in
+        [("validate", 0), ("validate --strict", 4), ("plan", 0), ("migrate --policy strict", 4)]
+    {
+        let output = shell.run(line);
+        assert_eq!(output.status.code(), Some(code), "{}", shell.log);
+        assert!(text(&output).contains(place), "{line}: {}", shell.log);
+    }
+    shell.write("switchy-schema.toml", "[placeholders]\nAPP_PW = { secret = true }\n");
+    let output = shell.run("migrate");
+    assert!(text(&output).contains("needs a value for `${APP_PW}`"), "{}", shell.log);
+    shell.set("SWITCHY_PLACEHOLDER_APP_PW", SECRET);
+    assert!(shell.run("migrate").status.success(), "{}", shell.log);
+    let mut client = database.connect();
+    let verifier =
+        format!("SELECT rolpassword LIKE 'SCRAM-SHA-256%' FROM pg_authid WHERE rolname = '{role}'");
+    assert!(client.query_one(&verifier, &[]).unwrap().get::<_, bool>(0));
+    let up: String = client.query_one("SELECT up_sql FROM __switchy_migrations", &[]).unwrap().get(0);
+    assert_eq!(up, script);
+    assert!(shell.run("rollback").status.success(), "{}", shell.log);
+    assert_hidden(&shell.log);
+}
+
 /// A secret is in no output, no table, and in no byte of a file, whatever goes wrong.
 #[test]
 fn a_secret_is_nowhere() {

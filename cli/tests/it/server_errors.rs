@@ -43,7 +43,12 @@ fn postgres_names_what_is_missing() {
     shell.write("migrations/2_e.sql", "CREATE TYPE e AS ENUM ('a');\n");
     shell.write("migrations/3_e.sql", "ALTER TYPE e ADD VALUE 'b';\n");
     shell.write("migrations/4_e.sql", "CREATE TABLE e_user (x e DEFAULT 'b');\n");
-    shell.runs(&["migrate --batch", "migrate", "status"]);
+    shell.run("migrate --batch");
+    // What the driver's text suggests is no way out either.
+    shell.write("migrations/3_e.toml", "run_in_transaction = false\n");
+    shell.run("migrate --batch");
+    shell.remove("migrations/3_e.toml");
+    shell.runs(&["migrate", "status"]);
     client.batch_execute(&format!("DROP OWNED BY {name}; DROP ROLE {name}")).unwrap();
     shell.assert("postgres_causes");
 }

@@ -185,6 +185,8 @@ impl Shell {
             // The statistics of a server are as old as they are.
             (r",? (with|which has) about \d+ rows?", ""),
             (r#""(duration|copied_in)_ms": \d+"#, r#""${1}_ms": 0"#),
+            (r"-(snapshot|set-aside)-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}", "-$1-TIME"),
+            (r"app\.db-[0-9a-f]{8}-", "app.db-PATH-"),
             (r"\b[0-9a-f]{64}\b", "HASH"),
             (r"pid \d+( on [\w.-]+)?", "pid 1 on HOST"),
             (r", for \d+ s,", ", for 0 s,"),

@@ -77,6 +77,24 @@ fn a_run_keeps_a_snapshot_and_restore_puts_it_back() {
 }
 
 #[test]
+fn the_snapshots_are_listed_and_restored_in_words() {
+    let mut shell = Shell::with_set();
+    shell.runs(&["snapshots", "restore app.db-snapshot-2025-01-01T00-00-00.000", "migrate --steps 2 -q"]);
+    shell.run("migrate --snapshot=always");
+    let (_, listed) = json(&shell, &["snapshots"]);
+    let path = listed["snapshots"][0]["path"].as_str().unwrap().to_owned();
+    shell.runs(&[
+        "snapshots",
+        &format!("restore {path}"),
+        &format!("restore {path} --yes"),
+        "snapshots",
+        "status",
+    ]);
+    shell.log = shell.log.replace(&*shell.path().canonicalize().unwrap().to_string_lossy(), "FOLDER");
+    shell.assert("snapshots_in_words");
+}
+
+#[test]
 fn a_run_that_fails_restores_where_it_is_told_to() {
     let shell = shell();
     shell.migration("2025-01-05-000000_wrong", "SELECT * FROM missing;", None);

@@ -2,8 +2,10 @@
 
 use crate::fault::{Fault, FaultKind};
 use crate::refusal::Refusal;
+use crate::remedy::Remedy;
 use crate::sql::transactions::Ends;
 use crate::step::Atomicity;
+use crate::transaction_fit::{TransactionConflict, TransactionFit};
 
 /// Why a statement is refused in a script that runs with this atomicity.
 pub(in crate::backend) type Why = fn(&str, Atomicity) -> Option<Fault>;
@@ -31,6 +33,31 @@ pub(in crate::backend) fn refusals<'t>(
 ) -> Vec<Refusal> {
     let found = refused(statements, atomicity, skipped, why);
     found.map(|(number, text, fault)| Refusal::new(fault.in_statement(number, text))).collect()
+}
+
+/// A fit whose remedy leads to no other refusal. The adapter of the database also offers to run a script outside a transaction. `outside` are
+/// the statements that are refused there.
+pub(in crate::backend) fn fitting(fit: TransactionFit, outside: impl Fn() -> Vec<Refusal>) -> TransactionFit {
+    let runs_outside = |remedy: &Remedy| matches!(remedy, Remedy::SetMetadata { .. });
+    let offered = |remedies: &[Remedy]| remedies.iter().any(runs_outside);
+    match fit {
+        TransactionFit::Divided(TransactionConflict {
+            remedy: Remedy::Either(all),
+            offset,
+            finding,
+            is_hopeless,
+        }) if offered(&all) && !outside().is_empty() => {
+            let mut others: Vec<Remedy> = all.into_iter().filter(|remedy| !runs_outside(remedy)).collect();
+            let remedy = if others.len() == 1 { others.remove(0) } else { Remedy::Either(others) };
+            TransactionFit::Divided(TransactionConflict { offset, finding, remedy, is_hopeless })
+        }
+        TransactionFit::Divided(conflict) if runs_outside(&conflict.remedy) => {
+            let remedy = outside().first().and_then(|refusal| refusal.fault.own_remedy());
+            let remedy = remedy.unwrap_or(conflict.remedy);
+            TransactionFit::Divided(TransactionConflict { remedy, ..conflict })
+        }
+        fit => fit,
+    }
 }
 
 /// The fault of a statement that begins or ends a transaction outside that of the engine. If the script fails then, it would not be known

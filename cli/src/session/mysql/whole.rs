@@ -65,7 +65,9 @@ pub(super) fn drop(address: &Address, _: Others, _: Duration) -> Result<()> {
 /// The name of the database, and a connection that uses none.
 fn beside(address: &Address) -> Result<(String, Conn)> {
     let name = address.server().and_then(|server| server.database.clone());
-    let name = name.ok_or_else(|| Failure::usage(format!("{address} names no database")))?;
+    let name = name.ok_or_else(|| {
+        Failure::usage(format!("{address} names no database; name one in it, as in mysql://HOST/NAME"))
+    })?;
     let address = address.at(|server| server.database = None);
     let opened = Mysql::open(&address, Access::Change, Duration::ZERO)?;
     Ok((name, opened.session.conn))

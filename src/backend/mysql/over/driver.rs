@@ -12,7 +12,7 @@ use crate::backend::mysql::query::whole_seconds;
 use crate::backend::mysql::transactions::skipped;
 use crate::backend::script::{Scope, Script};
 use crate::backend::set_back::set_back;
-use crate::backend::statements::refused::refusals;
+use crate::backend::statements::refused::{fitting, refusals};
 use crate::backend::statements::script::{self, Rules};
 use crate::backend::statements::{Statements, number, says, value};
 use crate::dialect::{Dialect, TableName};
@@ -96,15 +96,12 @@ impl<S: Statements> Driver for MysqlOver<S> {
     }
 
     fn transaction_fit(script: &str) -> TransactionFit {
-        Mysql::transaction_fit(script)
+        fitting(Mysql::transaction_fit(script), || own_refusals(script, Atomicity::NonTransactional))
     }
 
     fn refusals(script: &str, atomicity: Atomicity, table: &TableName) -> Vec<Refusal> {
         let mut found = Mysql::refusals(script, atomicity, table);
-        let pieces = statements(script).unwrap_or_default();
-        let skipped = skipped(&pieces, atomicity);
-        let texts = pieces.iter().map(|piece| (piece.offset, piece.text));
-        found.extend(refusals(texts, atomicity, skipped, statement::why_refused));
+        found.extend(own_refusals(script, atomicity));
         found
     }
 
@@ -187,4 +184,12 @@ fn all_roll_back(conn: &mut impl Statements) -> bool {
         WHERE TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')
         AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND COALESCE(ENGINE, '') <> 'InnoDB'";
     number(conn, sql).is_ok_and(|others| others == 0)
+}
+
+/// Those that the adapter of the database does not refuse.
+fn own_refusals(script: &str, atomicity: Atomicity) -> Vec<Refusal> {
+    let pieces = statements(script).unwrap_or_default();
+    let skipped = skipped(&pieces, atomicity);
+    let texts = pieces.iter().map(|piece| (piece.offset, piece.text));
+    refusals(texts, atomicity, skipped, statement::why_refused)
 }

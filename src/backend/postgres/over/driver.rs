@@ -10,7 +10,7 @@ use crate::backend::postgres::locks::milliseconds;
 use crate::backend::postgres::transactions::{control, skipped};
 use crate::backend::script::Script;
 use crate::backend::set_back::set_back;
-use crate::backend::statements::refused::refusals;
+use crate::backend::statements::refused::{fitting, refusals};
 use crate::backend::statements::script::{self, Rules};
 use crate::backend::statements::{Statements, says, value};
 use crate::dialect::{Dialect, TableName};
@@ -72,15 +72,12 @@ impl<S: Statements> Driver for PostgresOver<S> {
     }
 
     fn transaction_fit(script: &str) -> TransactionFit {
-        Postgres::transaction_fit(script)
+        fitting(Postgres::transaction_fit(script), || own_refusals(script, Atomicity::NonTransactional))
     }
 
     fn refusals(script: &str, atomicity: Atomicity, table: &TableName) -> Vec<Refusal> {
         let mut found = Postgres::refusals(script, atomicity, table);
-        let pieces = statements(script).unwrap_or_default();
-        let skipped = skipped(&pieces, atomicity);
-        let texts = pieces.iter().map(|piece| (piece.offset, piece.text));
-        found.extend(refusals(texts, atomicity, skipped, statement::why_refused));
+        found.extend(own_refusals(script, atomicity));
         found
     }
 
@@ -146,4 +143,12 @@ impl<S: Statements> Driver for PostgresOver<S> {
     fn may_touch(script: &str) -> Touched {
         Postgres::may_touch(script)
     }
+}
+
+/// Those that the adapter of the database does not refuse.
+fn own_refusals(script: &str, atomicity: Atomicity) -> Vec<Refusal> {
+    let pieces = statements(script).unwrap_or_default();
+    let skipped = skipped(&pieces, atomicity);
+    let texts = pieces.iter().map(|piece| (piece.offset, piece.text));
+    refusals(texts, atomicity, skipped, statement::why_refused)
 }

@@ -9,7 +9,7 @@ use crate::backend::script::{Scope, Script};
 use crate::backend::set_back::set_back;
 use crate::backend::sqlite::Sqlite;
 use crate::backend::sqlite::transactions::{control, skipped};
-use crate::backend::statements::refused::refusals;
+use crate::backend::statements::refused::{fitting, refusals};
 use crate::backend::statements::script::{self, Rules};
 use crate::backend::statements::{Statements, number, says, value};
 use crate::dangling::Dangling;
@@ -81,11 +81,11 @@ impl<S: Statements> Driver for SqliteOver<S> {
     }
 
     fn transaction_fit(script: &str) -> TransactionFit {
-        Sqlite::transaction_fit(script)
+        fitting(Sqlite::transaction_fit(script), || own_refusals(script, Atomicity::NonTransactional))
     }
 
     fn refusals(script: &str, atomicity: Atomicity, _table: &TableName) -> Vec<Refusal> {
-        refusals(statements(script), atomicity, skipped(script, atomicity), statement::why_refused)
+        own_refusals(script, atomicity)
     }
 
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
@@ -148,4 +148,8 @@ impl<S: Statements> Driver for SqliteOver<S> {
         let file = value(*conn, sql).ok().flatten().filter(|file| !file.is_empty());
         file.map(PathBuf::from).filter(|path| path.is_file())
     }
+}
+
+fn own_refusals(script: &str, atomicity: Atomicity) -> Vec<Refusal> {
+    refusals(statements(script), atomicity, skipped(script, atomicity), statement::why_refused)
 }

@@ -9,8 +9,8 @@ use ::postgres::{Client, SimpleQueryMessage};
 use switchy_schema::backend::{Backend, Fault, Statements, Texts};
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
-    FaultKind, Migration, MigrationRunner, Mysql, MysqlOver, Postgres, PostgresOver, Recovery, Signature,
-    TableName, Target,
+    FaultKind, Migration, MigrationRunner, Mysql, MysqlOver, Postgres, PostgresOver, Recovery, Remedy,
+    Signature, TableName, Target,
 };
 
 use crate::servers::{self, MysqlDatabase, PostgresDatabase};
@@ -303,6 +303,51 @@ fn a_transaction_of_a_script_is_refused_outside_a_transaction() {
         session.run("CREATE TABLE a (b INT)").unwrap();
         let whole = Migration::sql("1_a", "START TRANSACTION; INSERT INTO a VALUES (1); COMMIT");
         MigrationRunner::<MysqlOver<Maria>>::for_backend([whole]).unwrap().run(&mut session).unwrap();
+    }
+}
+
+/// The advice about a script that does not fit into a transaction leads to no other refusal.
+#[test]
+fn a_script_is_sent_out_of_its_transaction_only_where_it_runs() {
+    fn check<S: Statements, B: for<'c> Backend<Conn<'c> = &'c mut S>>(
+        session: &mut S,
+        scripts: &[&'static str],
+    ) {
+        for script in scripts {
+            let runner = MigrationRunner::<B>::for_backend([Migration::sql("1_a", script)]).unwrap();
+            let refused = runner.run(session).unwrap_err();
+            let advice = refused
+                .remedy()
+                .unwrap()
+                .singles()
+                .iter()
+                .any(|remedy| matches!(remedy, Remedy::SetMetadata { key: "run_in_transaction", .. }));
+            let outside = Migration::sql("1_a", script).outside_transaction();
+            let runner = MigrationRunner::<B>::for_backend([outside]).unwrap();
+            let works = runner.plan(session, Target::Latest).unwrap().problems().is_empty();
+            assert_eq!(advice, works, "{script}: {refused}");
+        }
+    }
+    if let Some(database) = servers::postgres() {
+        check::<Pg, PostgresOver<Pg>>(
+            &mut Pg(database.connect()),
+            &[
+                "BEGIN; CREATE TABLE a (b INT); COMMIT; BEGIN; INSERT INTO a VALUES (1); COMMIT",
+                "BEGIN ISOLATION LEVEL SERIALIZABLE; CREATE TABLE a (b INT); COMMIT; SELECT 1",
+                "BEGIN; CREATE TABLE a (b INT); ROLLBACK",
+                "CREATE TABLE a (b INT); COMMIT; BEGIN",
+                "CREATE TABLE a (b INT); VACUUM",
+            ],
+        );
+    }
+    if let Some(database) = servers::mysql() {
+        check::<Maria, MysqlOver<Maria>>(
+            &mut Maria(database.connect()),
+            &[
+                "START TRANSACTION; INSERT INTO a VALUES (1); COMMIT; START TRANSACTION; INSERT INTO a VALUES (2); COMMIT",
+                "START TRANSACTION; INSERT INTO a VALUES (1); ROLLBACK",
+            ],
+        );
     }
 }
 

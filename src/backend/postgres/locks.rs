@@ -15,6 +15,7 @@ use crate::dialect::TableName;
 use crate::error::Abridged;
 use crate::fault::{Fault, FaultKind};
 use crate::history::Head;
+use crate::sql::postgres::without_texts;
 
 impl Locks for Postgres {
     /// The schema that the table is in, or would be created in.
@@ -172,7 +173,7 @@ const HOLDER: &str = "coalesce(host(held.client_addr), 'a socket of its machine'
     nullif(held.application_name, ''), held.state, held.query,
     to_char((CASE held.state WHEN 'active' THEN held.query_start ELSE held.state_change END) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')";
 
-/// A session that holds the lock: where it comes from, what it does, and the statement that ends it. The server hides the sessions of other
+/// A session that holds the lock: where it comes from, what it does without the texts in it, and the statement that ends it. The server hides the sessions of other
 /// users from a user without the privilege to see them.
 fn holder_of(row: &postgres::Row) -> String {
     let text = |column: usize| row.get::<_, Option<String>>(column);
@@ -181,7 +182,7 @@ fn holder_of(row: &postgres::Row) -> String {
     if let Some(state) = text(3) {
         let from = text(1).unwrap_or_default();
         let program = text(2).map(|program| format!(" ({program})")).unwrap_or_default();
-        let (statement, since) = (text(4).unwrap_or_default(), text(5).unwrap_or_default());
+        let (statement, since) = (without_texts(&text(4).unwrap_or_default()), text(5).unwrap_or_default());
         let does = match &*state {
             "active" => "running",
             state if state.starts_with("idle in transaction") => "idle in a transaction after",

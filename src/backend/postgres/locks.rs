@@ -13,7 +13,7 @@ use crate::backend::driver::Driver;
 use crate::backend::locks::{Blocker, LockAttempt, Locks};
 use crate::dialect::TableName;
 use crate::error::Abridged;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::history::Head;
 use crate::sql::postgres::without_texts;
 
@@ -28,10 +28,10 @@ impl Locks for Postgres {
             WHERE pg_class.oid = to_regclass($1)), current_schema())::text, current_setting('search_path')";
         let rows = query(conn, sql, &[Some(&table.quoted())]).map_err(fault)?;
         let Some(row) = rows.first() else { return Ok(table.clone()) };
-        match row.get::<_, Option<String>>(0) {
-            Some(schema) => table.clone().in_schema(schema).map_err(Fault::of),
-            None => Err(no_schema(row.get(1))),
+        if let Some(schema) = row.get::<_, Option<String>>(0) {
+            return table.clone().in_schema(schema).map_err(Fault::of);
         }
+        Err(rights::no_usable_schema(conn, &row.get::<_, String>(1)))
     }
 
     fn try_lock(conn: &mut &mut Client, table: &TableName) -> Result<LockAttempt, Fault> {
@@ -154,18 +154,6 @@ impl Locks for Postgres {
             Blocker::new(format!("a lock{}", table.unwrap_or_default()), session, holder)
         }))
     }
-}
-
-/// The fault of a session in which a table without a schema can be created nowhere.
-pub(super) fn no_schema(search_path: &str) -> Fault {
-    let what = if search_path.is_empty() {
-        "the search path of the session is empty, so there is no schema for the tracking table".to_owned()
-    } else {
-        format!(
-            "the search path of the session has no schema that exists and that the role may use: {search_path}"
-        )
-    };
-    Fault::new(FaultKind::Other, what).remedy("create the schema, or set search_path to one that exists")
 }
 
 /// The columns about the session `held`, after its number.

@@ -156,23 +156,12 @@ impl Settings {
         let url = flag("database-url", global.database_url.as_ref())
             .or_else(|| variables.first_of(&URL_VARIABLES))
             .or_else(|| file.database_url.map(|value| Setting { value, source: of_file() }));
-        let mut remarks = Vec::new();
-        let database = if let Some(Setting { value, source }) = url {
-            let parsed = Address::parse(&value).map_err(|failure| match source {
-                Source::Flag(_) => failure,
-                _ => failure.hinting(&format!("it comes from {source}")),
-            })?;
-            let (address, found) = parsed.completed(&variables)?;
-            remarks = found;
-            let value = if matches!(source, Source::File(_)) { address.within(base) } else { address };
-            Some(Setting { value, source })
-        } else {
-            let known = [("PGHOST", "postgres://"), ("PGSERVICE", "postgres://"), ("MYSQL_HOST", "mysql://")];
-            let set = known.into_iter().find(|(name, _)| variable(name).is_some());
-            remarks.extend(set.map(|(name, url)| format!("{name} is set, and the address {url} uses it")));
-            let empty = URL_VARIABLES.into_iter().find(|name| variables.is_empty(name));
-            remarks.extend(empty.map(|name| format!("{name} is set to nothing")));
-            None
+        let (database, remarks) = match url {
+            Some(url) => {
+                let (address, remarks) = completed(url, &variables, base)?;
+                (Some(address), remarks)
+            }
+            None => (None, of_no_address(&variables)),
         };
         let dialect = global.dialect.map(|value| Setting { value, source: Source::Flag("dialect") });
         let dialect = dialect.or_else(|| file.dialect.map(|value| Setting { value, source: of_file() }));
@@ -265,6 +254,31 @@ impl Settings {
             self.remarks.iter().fold(failure, |failure, remark| failure.hinting(remark))
         })
     }
+}
+
+/// The address in a setting with what it leaves out, and remarks about it. Paths in the configuration file are relative to `base`.
+fn completed(
+    Setting { value, source }: Setting<String>,
+    variables: &Environment,
+    base: &Path,
+) -> Result<(Setting<Address>, Vec<String>)> {
+    let parsed = Address::parse(&value).map_err(|failure| match source {
+        Source::Flag(_) => failure,
+        _ => failure.hinting(&format!("it comes from {source}")),
+    })?;
+    let (address, remarks) = parsed.completed(variables)?;
+    let value = if matches!(source, Source::File(_)) { address.within(base) } else { address };
+    Ok((Setting { value, source }, remarks))
+}
+
+/// What may be the reason that no address is known.
+fn of_no_address(variables: &Environment) -> Vec<String> {
+    let known = [("PGHOST", "postgres://"), ("PGSERVICE", "postgres://"), ("MYSQL_HOST", "mysql://")];
+    let set = known.into_iter().find(|(name, _)| variables.get(name).is_some());
+    let set = set.map(|(name, url)| format!("{name} is set, and the address {url} uses it"));
+    let empty = URL_VARIABLES.into_iter().find(|name| variables.is_empty(name));
+    let empty = empty.map(|name| format!("{name} is set to nothing"));
+    set.into_iter().chain(empty).collect()
 }
 
 fn flag(name: &'static str, value: Option<&String>) -> Option<Setting<String>> {

@@ -354,7 +354,6 @@ fn the_file_env_names_the_database() {
     // Where an address comes from that is no address.
     shell.write("switchy-schema.toml", "database-url = 'oracle://u:hunter2@db/app'\n");
     shell.remove(".env");
-    let mut shell = { shell };
     for (name, value) in
         [("DATABASE_URL", " "), ("DATABASE_URL", "oracle://u:hunter2@db/app"), ("DATABASE_URL", "")]
     {
@@ -425,12 +424,11 @@ fn the_environment_completes_an_address_of_mysql() {
         ("mysql://app@[::ffff:127.0.0.1]:PORT/test?password=hunt%23er2", &[]),
     ] {
         let (mut shell, env_file) = (with_migration(), with_migration());
-        let mut lines = String::new();
         for (name, value) in variables {
             shell.set(name, value);
-            lines += &format!("{name}='{value}'\n");
         }
-        env_file.write(".env", &lines);
+        let lines: Vec<String> = variables.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
+        env_file.write(".env", &lines.join("\n"));
         for shell in [shell, env_file] {
             let output = shell
                 .command(&["migrate", "-v", "--database-url", &address.replace("PORT", &port)])

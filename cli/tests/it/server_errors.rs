@@ -147,8 +147,8 @@ fn who_waits_says_so_once() {
         check(
             // Otherwise the server would end the statement by itself.
             &format!("{}&options=-c%20client_connection_check_interval%3D0", postgres_url(&database)),
-            "SELECT pg_sleep(25), 'hunter2'",
-            "running `SELECT pg_sleep(25), '***'` since ",
+            "SELECT pg_sleep(250), 'hunter2'",
+            "running `SELECT pg_sleep(250), '***'` since ",
             "`SELECT pg_terminate_backend(",
             &mut |sql| drop(database.connect().batch_execute(sql)),
         );
@@ -156,8 +156,8 @@ fn who_waits_says_so_once() {
     if let Some(database) = servers::mysql() {
         check(
             &mysql_url(&database),
-            "DO SLEEP(25), \"hunter2\"",
-            "running `DO SLEEP(25), '***'` since ",
+            "DO SLEEP(250), \"hunter2\"",
+            "running `DO SLEEP(250), '***'` since ",
             "`KILL ",
             &mut |sql| drop(database.connect().query_drop(sql)),
         );

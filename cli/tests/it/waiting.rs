@@ -182,8 +182,8 @@ fn what_answers_decides_whether_it_is_waited_for() {
     ] {
         let shell = Shell::with_set();
         let port = answering(answer);
-        let options = if scheme == "postgres" { "sslmode=disable" } else { "connect_timeout=1" };
-        let url = format!("{scheme}://u:hunter2@127.0.0.1:{port}/app?{options}&connect_timeout=1");
+        let options = if scheme == "postgres" { "&sslmode=disable" } else { "" };
+        let url = format!("{scheme}://u:hunter2@127.0.0.1:{port}/app?connect_timeout=1{options}");
         let run = |line: &[&str]| {
             let output = shell.command(&[line, &["--database-url", &url]].concat()).output().unwrap();
             let text = String::from_utf8(output.stderr).unwrap();

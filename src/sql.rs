@@ -16,6 +16,8 @@ pub(crate) mod mysql;
 pub(crate) mod pieces;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod texts;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub(crate) mod transactions;
 

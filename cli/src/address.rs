@@ -14,7 +14,7 @@ mod service_file;
 mod url;
 mod words;
 
-pub(crate) use server::Server;
+pub(crate) use server::{Endpoint, Server};
 pub(crate) use words::known_names;
 
 /// The address of a database. Its `Display` hides passwords.
@@ -55,8 +55,8 @@ impl Address {
             )));
         }
         let parts = text.split_once(':');
-        let scheme = parts.map(|(scheme, _)| scheme);
-        match scheme {
+        let scheme = parts.map(|(scheme, _)| scheme.to_ascii_lowercase());
+        match scheme.as_deref() {
             Some(scheme @ ("postgres" | "postgresql" | "mysql" | "mariadb"))
                 if parts.is_some_and(|(_, rest)| !rest.starts_with("//")) =>
             {

@@ -12,6 +12,7 @@ use switchy_schema::{Links, StoredLimits, Target};
 use crate::dialect::Name;
 use crate::environment::EnvFile;
 use crate::import::Tool;
+use crate::text::seconds;
 
 mod adopt;
 mod database;
@@ -85,18 +86,18 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, value_name = "NAME")]
     pub(crate) env: Option<String>,
     /// How long to wait for the lock while another run holds it [default: 60]
-    #[arg(long, global = true, value_name = "SECONDS")]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) lock_timeout: Option<f64>,
     /// How many seconds a statement of a migration waits for a lock of another session [default: as long as the server lets it;
     /// on SQLite as --lock-timeout]
     // A longer name of the value would move all explanations below their options.
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", value_parser = seconds)]
     pub(crate) statement_lock_timeout: Option<f64>,
     /// How often a transaction that another session blocked is tried again [default: 3]
     #[arg(long, global = true, value_name = "N")]
     pub(crate) lock_retries: Option<u32>,
     /// Wait until the database server is up [default without a number: 60]
-    #[arg(long, global = true, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "60")]
+    #[arg(long, global = true, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "60", value_parser = seconds)]
     pub(crate) wait: Option<f64>,
     /// Do not read the file .env, which may set DATABASE_URL, SWITCHY_..., PG... and MYSQL_...
     #[arg(long, global = true)]
@@ -212,6 +213,7 @@ pub(crate) enum Command {
     /// Wait until the database server is up, and do nothing else
     Wait {
         /// How long to wait [default: that of --wait, or 60]
+        #[arg(value_parser = seconds)]
         seconds: Option<f64>,
     },
     /// Show the settings in effect, and where they come from

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::failure::{Failure, Result};
 use crate::settings::{Setting, Source};
+use crate::text::part;
 
 /// The name of the file.
 const FILE: &str = ".env";
@@ -45,6 +46,11 @@ impl Environment {
                 )));
             }
         };
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Err(Failure::usage(format!(
+                "{FILE} is UTF-16; save it as UTF-8, or leave it out with --no-env-file"
+            )));
+        }
         let text = String::from_utf8_lossy(&bytes);
         Ok(Self { of_file: parsed(text.trim_start_matches('\u{feff}'))? })
     }
@@ -62,6 +68,12 @@ impl Environment {
         let source = if of_process.is_some() { Source::Named } else { Source::NamedInEnvFile };
         let value = of_process.map_or_else(of_file, |value| value.into_string().ok())?;
         (!value.is_empty()).then(|| Setting { value, source: source(name) })
+    }
+
+    /// Whether a variable is set to nothing, by the process or in the file.
+    pub(crate) fn is_empty(&self, name: &str) -> bool {
+        let value = env::var(name).ok().or_else(|| self.of_file.get(name).cloned());
+        value.is_some_and(|value| value.is_empty())
     }
 
     /// The first of these variables that the process has, or otherwise the first that the file has.
@@ -108,6 +120,13 @@ fn parsed(text: &str) -> Result<BTreeMap<String, String>> {
         let Some(place) = lines.iter().position(|line| line.trim().ends_with(first)) else {
             return Ok(variables);
         };
+        // A value of nothing but blanks is an empty one.
+        if let Some((start, _)) =
+            lines[place].split_once('=').filter(|(_, value)| !value.is_empty() && value.trim().is_empty())
+        {
+            lines[place] = part(lines[place], ..=start.len());
+            continue;
+        }
         if let Some(name) = lines.get(place).and_then(|line| name_in(line)).filter(|name| is_read(name)) {
             let what = format!("the line of {name} in {FILE} cannot be understood; quote its value");
             return Err(Failure::usage(format!("{what}, or leave out {FILE} with --no-env-file")));

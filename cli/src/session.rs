@@ -9,6 +9,7 @@ use switchy_schema::{
 use crate::address::Address;
 use crate::failure::Result;
 
+mod deadline;
 mod dump;
 mod hint;
 mod mysql;

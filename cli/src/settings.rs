@@ -16,6 +16,9 @@ use crate::placeholders::{Declared, Placeholders};
 use crate::text::part;
 use crate::verdicts::Verdicts;
 
+/// The variables that name the database.
+const URL_VARIABLES: [&str; 2] = ["SWITCHY_DATABASE_URL", "DATABASE_URL"];
+
 /// The name of the configuration file.
 pub(crate) const FILE: &str = "switchy-schema.toml";
 
@@ -151,19 +154,14 @@ impl Settings {
         let variables = Environment::gather(folder, global.env_file())?;
         let variable = |name| variables.get(name);
         let url = flag("database-url", global.database_url.as_ref())
-            .or_else(|| variables.first_of(&["SWITCHY_DATABASE_URL", "DATABASE_URL"]))
+            .or_else(|| variables.first_of(&URL_VARIABLES))
             .or_else(|| file.database_url.map(|value| Setting { value, source: of_file() }));
-        let mut remarks = Vec::new();
-        let database = if let Some(Setting { value, source }) = url {
-            let (address, found) = Address::parse(&value)?.completed(&variables)?;
-            remarks = found;
-            let value = if matches!(source, Source::File(_)) { address.within(base) } else { address };
-            Some(Setting { value, source })
-        } else {
-            let known = [("PGHOST", "postgres://"), ("PGSERVICE", "postgres://"), ("MYSQL_HOST", "mysql://")];
-            let set = known.into_iter().find(|(name, _)| variable(name).is_some());
-            remarks.extend(set.map(|(name, url)| format!("{name} is set, and the address {url} uses it")));
-            None
+        let (database, remarks) = match url {
+            Some(url) => {
+                let (address, remarks) = completed(url, &variables, base)?;
+                (Some(address), remarks)
+            }
+            None => (None, of_no_address(&variables)),
         };
         let dialect = global.dialect.map(|value| Setting { value, source: Source::Flag("dialect") });
         let dialect = dialect.or_else(|| file.dialect.map(|value| Setting { value, source: of_file() }));
@@ -258,6 +256,31 @@ impl Settings {
     }
 }
 
+/// The address in a setting with what it leaves out, and remarks about it. Paths in the configuration file are relative to `base`.
+fn completed(
+    Setting { value, source }: Setting<String>,
+    variables: &Environment,
+    base: &Path,
+) -> Result<(Setting<Address>, Vec<String>)> {
+    let parsed = Address::parse(&value).map_err(|failure| match source {
+        Source::Flag(_) => failure,
+        _ => failure.hinting(&format!("it comes from {source}")),
+    })?;
+    let (address, remarks) = parsed.completed(variables)?;
+    let value = if matches!(source, Source::File(_)) { address.within(base) } else { address };
+    Ok((Setting { value, source }, remarks))
+}
+
+/// What may be the reason that no address is known.
+fn of_no_address(variables: &Environment) -> Vec<String> {
+    let known = [("PGHOST", "postgres://"), ("PGSERVICE", "postgres://"), ("MYSQL_HOST", "mysql://")];
+    let set = known.into_iter().find(|(name, _)| variables.get(name).is_some());
+    let set = set.map(|(name, url)| format!("{name} is set, and the address {url} uses it"));
+    let empty = URL_VARIABLES.into_iter().find(|name| variables.is_empty(name));
+    let empty = empty.map(|name| format!("{name} is set to nothing"));
+    set.into_iter().chain(empty).collect()
+}
+
 fn flag(name: &'static str, value: Option<&String>) -> Option<Setting<String>> {
     value.cloned().map(|value| Setting { value, source: Source::Flag(name) })
 }
@@ -289,6 +312,7 @@ fn read(path: &Path) -> Result<File> {
             error.span().map(|span| part(&text, ..span.start.min(text.len())).matches('\n').count() + 1);
         let line = line.map_or_else(String::new, |line| format!(":{line}"));
         // The line itself is not shown, because the address of a database may contain a password.
-        Failure::usage(format!("{}{line}: {}", path.display(), error.message()))
+        let said = error.message().replace("expected f64", "expected a number of seconds, as in 2.5");
+        Failure::usage(format!("{}{line}: {said}", path.display()))
     })
 }

@@ -179,3 +179,10 @@ pub(crate) fn misspelled(set: &[Meta]) -> impl Iterator<Item = String> {
         format!("{what}; `validate` says which")
     })
 }
+/// An argument that is a number of seconds.
+///
+/// # Errors
+/// It is no number.
+pub(crate) fn seconds(argument: &str) -> Result<f64, String> {
+    argument.parse().map_err(|_| "it is a number of seconds without a unit, as in 2.5".to_owned())
+}

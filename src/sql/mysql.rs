@@ -25,6 +25,7 @@ pub(crate) use self::session::only_sets_session;
 use super::Token;
 use super::act::Grammar;
 use super::pieces::{Extent, Piece, Refused};
+use super::texts::{self, Shown};
 
 /// How the server reads a statement. Double quotes are those of a name under `ANSI_QUOTES`; elsewhere no text stands where a name does.
 pub(crate) const GRAMMAR: Grammar =
@@ -43,6 +44,22 @@ pub(crate) fn statements(text: &str) -> Result<Vec<Piece<'_>>, Refused> {
     }
     reader.finish();
     Ok(reader.pieces)
+}
+
+/// What another session runs, without its texts.
+pub(crate) fn without_texts(statement: &str) -> String {
+    let mut lexer = Lexer::new(statement);
+    let parts = std::iter::from_fn(|| {
+        let (start, lexeme) = lexer.next(false)?;
+        let is_text = match lexeme {
+            // Double quotes are those of a name only under `ANSI_QUOTES`.
+            Lexeme::Token(Token::Quoted(text)) => text.starts_with(['\'', '"', '/']),
+            Lexeme::Token(Token::Word(word)) => word.starts_with("0x"),
+            _ => false,
+        };
+        Some((start..lexer.offset(), if is_text { Shown::Text } else { Shown::AsItIs }))
+    });
+    texts::without_texts(statement, parts)
 }
 
 struct Reader<'a> {

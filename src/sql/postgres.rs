@@ -14,6 +14,7 @@ use self::lexer::Lexer;
 use super::Token;
 use super::act::Grammar;
 use super::pieces::{Extent, Piece, Refused};
+use super::texts::{self, Shown};
 use crate::sql::part;
 
 /// How the server reads a statement.
@@ -39,6 +40,17 @@ pub(crate) fn statements(text: &str) -> Result<Vec<Piece<'_>>, Refused> {
     }
     reader.finish();
     Ok(reader.pieces)
+}
+
+/// What another session runs, without its texts.
+pub(crate) fn without_texts(statement: &str) -> String {
+    let mut lexer = Lexer::new(statement);
+    let parts = std::iter::from_fn(|| {
+        let (start, token) = lexer.next(false)?;
+        let is_text = matches!(token, Token::Quoted(text) if !text.starts_with('"'));
+        Some((start..lexer.offset(), if is_text { Shown::Text } else { Shown::AsItIs }))
+    });
+    texts::without_texts(statement, parts)
 }
 
 /// What `psql` reads as a variable outside of quotes: the names behind `:`, without quotes, and `{` for a test whether one is set.

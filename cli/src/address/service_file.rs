@@ -25,7 +25,11 @@ pub(super) fn apply(server: &mut Server, service: &str, environment: &Environmen
             return set(server, service, file, lines);
         }
     }
-    let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let shown = |file: &PathBuf| {
+        let is_missing = if file.exists() { "" } else { " (no such file)" };
+        format!("{}{is_missing}", file.display())
+    };
+    let files: Vec<String> = files.iter().map(shown).collect();
     Err(Failure::usage(format!(
         "there is no service `{service}` in {}; add it, or name another file with PGSERVICEFILE",
         files.join(" or ")

@@ -26,6 +26,14 @@ pub(super) fn parse(scheme: &'static str, text: &str) -> Result<Server> {
     let (user, password) = user.split_once(':').map_or((user, None), |(user, word)| (user, Some(word)));
     let (path, query) = behind.split_once('?').unwrap_or((behind, ""));
     let path = path.strip_prefix('/').unwrap_or(path);
+    if path.contains('/') {
+        let socket = if scheme == "mysql" { "?socket=PATH" } else { "?host=FOLDER" };
+        return Err(misread(
+            scheme,
+            "there is a `/` in the name of the database",
+            &format!("write it as %2F; a socket is named with {socket}"),
+        ));
+    }
     let mut server = Server::new(scheme);
     let (hosts, ports) = endpoints(scheme, hosts)?;
     for (name, value) in [
@@ -52,11 +60,27 @@ pub(super) fn parse(scheme: &'static str, text: &str) -> Result<Server> {
             place = Place::BehindPassword;
         }
     }
+    if scheme == "mysql" {
+        socket_for_host(&mut server)?;
+    }
     if scheme == "mysql" && server.host.as_deref().is_some_and(|host| host.contains(',')) {
         return Err(Failure::usage("the address of a mysql database has one host"));
     }
     server.endpoints()?;
     Ok(server)
+}
+
+/// A path in place of the host is that of a socket, as in the addresses of PostgreSQL.
+fn socket_for_host(server: &mut Server) -> Result<()> {
+    match server.host.take() {
+        Some(path) if path.starts_with('/') && !server.has("socket") => {
+            server.set("socket", &path, &Place::Address)
+        }
+        host => {
+            server.host = host;
+            Ok(())
+        }
+    }
 }
 
 /// The hosts and their ports, each as a list with commas. The list of ports is empty if none is given.
@@ -78,8 +102,17 @@ fn endpoints(scheme: &str, text: &str) -> Result<(String, String)> {
         {
             return Err(unclear(scheme, "its host has a character that no host has"));
         }
+        if port.contains(':') && port.chars().all(|c| c.is_ascii_hexdigit() || ":.%".contains(c)) {
+            let hint = "write an IPv6 address in brackets, as in [::1]:5432";
+            return Err(misread(scheme, "its host has several colons", hint));
+        }
         if !port.is_empty() && !port.parse::<u16>().is_ok_and(|port| port > 0) {
-            return Err(unclear(scheme, "invalid port number"));
+            let is_number = port.chars().all(|c| c.is_ascii_digit());
+            return Err(if is_number {
+                misread(scheme, "invalid port number", "a port is a number from 1 to 65535")
+            } else {
+                unclear(scheme, "invalid port number")
+            });
         }
         hosts.push(host);
         ports.push(port);
@@ -99,8 +132,11 @@ fn decoded(scheme: &str, part: &str) -> Result<String> {
 }
 
 fn unclear(scheme: &str, what: &str) -> Failure {
-    let what = format!("the address of the {scheme} database cannot be understood: {what}");
-    Failure::usage(format!("{what}; {ENCODING_HINT}"))
+    misread(scheme, what, ENCODING_HINT)
+}
+
+fn misread(scheme: &str, what: &str, hint: &str) -> Failure {
+    Failure::usage(format!("the address of the {scheme} database cannot be understood: {what}; {hint}"))
 }
 
 /// An address in the form of the MySQL driver for Go.

@@ -93,8 +93,15 @@ const HIDDEN: [&str; 2] = ["collation", "fallback_application_name"];
 
 /// The name under which an option is kept.
 fn canonical<'n>(scheme: &str, name: &'n str) -> &'n str {
+    let folded = name.to_ascii_lowercase().replace(['-', '_'], "");
     match (scheme, name) {
-        ("mysql", "unix_socket" | "unix-socket" | "unixSocket") => "socket",
+        // Each is that of a driver.
+        ("mysql", _)
+            if ["socket", "sock", "unixsocket", "socketpath", "unixsocketpath", "localsocket"]
+                .contains(&&*folded) =>
+        {
+            "socket"
+        }
         ("mysql", "sslmode" | "ssl_mode" | "sslMode") => "ssl-mode",
         ("mysql", "sslrootcert" | "ssl_ca" | "sslca") => "ssl-ca",
         ("mysql", "connect-timeout") => "connect_timeout",
@@ -149,7 +156,8 @@ pub(super) fn check(
         }
         // Any other name is that of a variable of the session, or else the server says that there is none.
         let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if is_name && name.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_of_a_driver(name) {
+        let is_other = is_of_a_driver(name) || is_about_tls(name);
+        if is_name && name.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_other {
             let shown = if matches!(place, Place::Address) { Shown::Name } else { Shown::Nothing };
             return Ok((name.to_owned(), value, shown));
         }
@@ -167,6 +175,12 @@ pub(super) fn check(
     let known = known_names(scheme);
     let hint = hint(scheme, name, &value);
     Err(wrong(name, &format!("{what}; {hint}known are {known}"), place))
+}
+
+/// Whether a name such as `useSSL` or `tls` is about TLS: no variable that a session can set has such a name.
+fn is_about_tls(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.contains("ssl") || name.starts_with("tls")
 }
 
 /// Whether a name such as `parseTime` is that of an option of a driver: the variables of a server have no such names.
@@ -195,6 +209,10 @@ fn hint(scheme: &str, name: &str, value: &str) -> String {
             format!(
                 "for the schema of the session write options=-csearch_path%3D{value}, and for that of the history --schema; "
             )
+        }
+        name if scheme == "mysql" && is_about_tls(name) => {
+            "for TLS write ssl-mode=required, and to check the certificate ssl-mode=verify_identity; "
+                .to_owned()
         }
         "pgbouncer" if scheme == "postgres" => "leave it out: a pool needs no option; ".to_owned(),
         _ => String::new(),

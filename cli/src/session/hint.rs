@@ -1,17 +1,44 @@
 //! What to do about a connection that could not be made, by what the server or the system says about it.
 
-use std::io;
+use std::borrow::Cow;
+use std::io::ErrorKind;
+
+/// How an address names the place where its server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Port,
+    Socket,
+}
 
 /// What to do, if the reason is known.
-pub(super) fn of_io(kind: io::ErrorKind) -> &'static str {
-    match kind {
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+pub(super) fn of_io(kind: ErrorKind, way: Way, server: &str) -> Cow<'static, str> {
+    let hint = match (kind, way) {
+        (ErrorKind::ConnectionRefused | ErrorKind::NotFound, Way::Port) => {
             "check that the server runs, and the host and port in the address"
         }
-        io::ErrorKind::TimedOut => "check the host and port in the address, and that no firewall is between",
-        io::ErrorKind::PermissionDenied => "check that this user may use the socket of the server",
+        (ErrorKind::ConnectionRefused | ErrorKind::NotFound | ErrorKind::NotADirectory, Way::Socket) => {
+            "check that the server runs, and the path of the socket in the address"
+        }
+        (ErrorKind::TimedOut, _) => "check the host and port in the address, and that no firewall is between",
+        (ErrorKind::PermissionDenied, _) => "check that this user may use the socket of the server",
+        (
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::InvalidData
+            | ErrorKind::InvalidInput
+            | ErrorKind::Other,
+            _,
+        ) => return other_kind(server).into(),
         _ => OTHER,
-    }
+    };
+    hint.into()
+}
+
+/// What listens may be another program, or a server of another kind.
+pub(super) fn other_kind(server: &str) -> String {
+    format!("check that the server runs, and that what listens there is {server}")
 }
 
 /// What to do about anything else.

@@ -1,5 +1,6 @@
 //! MySQL and MariaDB.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -8,12 +9,15 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Opts};
 use switchy_schema::{MigrationRunner, Mysql, Printable};
 
-use super::{Access, Database, Existed, Interrupter, Opened, Others, dump, hint, not_up};
+use super::{Access, Database, Existed, Interrupter, Opened, Others, deadline, dump, hint, not_up};
 use crate::address::Address;
 use crate::failure::{Failure, Result};
 
 mod opts;
 mod whole;
+
+/// What has to listen where an address points.
+const KIND: &str = "a MySQL or MariaDB server";
 
 /// An open connection, and the options to open another one to the same server.
 pub struct Session {
@@ -31,9 +35,15 @@ impl Database for Mysql {
             return Err(Failure::usage(what));
         };
         let opts = opts::of(server)?;
-        let mut conn = Conn::new(opts.clone()).map_err(|error| {
+        let limit = opts.get_tcp_connect_timeout();
+        let limit = limit.map(|timeout| server.endpoints().map(|all| deadline::limit(timeout, &all)));
+        let with = opts.clone();
+        let connected = deadline::within(limit.transpose()?, move || Conn::new(with))
+            .map_err(|error| deadline::failed(address, KIND, &error))?;
+        let mut conn = connected.map_err(|error| {
             let text = Printable(&server.without_password(&said(&error))).abridged();
-            let hint = hint(&error, &text);
+            let way = if server.option("socket").is_some() { hint::Way::Socket } else { hint::Way::Port };
+            let hint = hint(&error, &text, way);
             let failure = Failure::connection(format!("cannot connect to {address}: {text}; {hint}"));
             if not_up::mysql(&error) { failure.passing(text) } else { failure }
         })?;
@@ -81,8 +91,9 @@ impl Database for Mysql {
 }
 
 /// What to do about a connection that could not be made.
-fn hint(error: &mysql::Error, text: &str) -> &'static str {
-    match error {
+fn hint(error: &mysql::Error, text: &str, way: hint::Way) -> Cow<'static, str> {
+    let of_io = |kind| hint::of_io(kind, way, KIND);
+    let hint = match error {
         mysql::Error::MySqlError(error) => match error.code {
             1049 => hint::DATABASE,
             1045 | 1698 => hint::CREDENTIALS,
@@ -98,11 +109,18 @@ fn hint(error: &mysql::Error, text: &str) -> &'static str {
             "check `ssl-mode` and `ssl-ca` in the address, and the certificate of the server"
         }
         _ if hint::is_unknown_host(text) => hint::NO_SUCH_HOST,
-        mysql::Error::DriverError(DriverError::CouldNotConnect(Some((_, _, kind)))) => hint::of_io(*kind),
-        mysql::Error::DriverError(DriverError::ConnectTimeout) => hint::of_io(io::ErrorKind::TimedOut),
-        mysql::Error::IoError(error) => hint::of_io(error.kind()),
+        mysql::Error::DriverError(DriverError::TlsNotSupported) => {
+            "let the server offer TLS, or use ssl-mode=disabled"
+        }
+        mysql::Error::DriverError(DriverError::CouldNotConnect(Some((_, _, kind)))) => return of_io(*kind),
+        mysql::Error::DriverError(DriverError::ConnectTimeout) => return of_io(io::ErrorKind::TimedOut),
+        mysql::Error::IoError(error) => return of_io(error.kind()),
+        mysql::Error::CodecError(_) | mysql::Error::DriverError(DriverError::UnexpectedPacket) => {
+            return hint::other_kind(KIND).into();
+        }
         _ => hint::OTHER,
-    }
+    };
+    hint.into()
 }
 
 /// The message of the driver, without the name of its error type.
@@ -110,7 +128,8 @@ fn said(error: &mysql::Error) -> String {
     match error {
         mysql::Error::DriverError(error) => error.to_string(),
         mysql::Error::MySqlError(error) => error.message.clone(),
-        mysql::Error::CodecError(error) => error.to_string(),
+        // While connecting: what was read as the length of a packet is the text of another program.
+        mysql::Error::CodecError(error) => format!("the answer is not understood ({error})"),
         mysql::Error::UrlError(error) => error.to_string(),
         mysql::Error::TlsError(error) => error.to_string(),
         mysql::Error::IoError(error) => error.to_string(),

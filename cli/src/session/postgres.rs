@@ -11,12 +11,15 @@ use postgres::error::SqlState;
 use switchy_schema::{MigrationRunner, Postgres, Printable};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Access, Database, Existed, Interrupter, Opened, Others, dump, hint, not_up};
+use super::{Access, Database, Existed, Interrupter, Opened, Others, deadline, dump, hint, not_up};
 use crate::address::{Address, Server};
 use crate::failure::{Failure, Result};
 
 mod config;
 mod whole;
+
+/// What has to listen where an address points.
+const KIND: &str = "a PostgreSQL server";
 
 /// An open connection, and the TLS settings to open another one to the same server.
 pub struct Session {
@@ -38,9 +41,14 @@ impl Database for Postgres {
         };
         let (mut config, tls) = config::of(server)?;
         config.notice_callback(Postgres::notice);
-        let mut client = config.connect(tls.clone()).map_err(|error| unreachable(address, server, &error))?;
-        watch_the_client(&mut client);
         let requires_tls = config.get_ssl_mode() == SslMode::Require;
+        let limit = config.get_connect_timeout().copied();
+        let limit = limit.map(|timeout| server.endpoints().map(|all| deadline::limit(timeout, &all)));
+        let with_tls = tls.clone();
+        let connected = deadline::within(limit.transpose()?, move || config.connect(with_tls))
+            .map_err(|error| deadline::failed(address, KIND, &error))?;
+        let mut client = connected.map_err(|error| unreachable(address, server, &error))?;
+        watch_the_client(&mut client);
         Ok(Opened { session: Session { client, tls, requires_tls }, note: None })
     }
 
@@ -133,18 +141,37 @@ fn hint(
         () if error.code().is_none() && text.contains("password") => hint::CREDENTIALS,
         () if is(&[SqlState::TOO_MANY_CONNECTIONS]) => hint::FULL,
         () if is(&[SqlState::CANNOT_CONNECT_NOW]) => hint::STARTING,
-        () if is(&[SqlState::INSUFFICIENT_PRIVILEGE]) => {
+        // The server asks for this right in one place; a role or a setting in `options` may need another one.
+        () if error.as_db_error().and_then(|said| said.routine()) == Some("CheckMyDatabase")
+            && is(&[SqlState::INSUFFICIENT_PRIVILEGE]) =>
+        {
             let name = |name: Option<&str>| format!("\"{}\"", name.unwrap_or_default().replace('"', "\"\""));
             let user = name(server.user.as_deref());
             let database = name(server.database.as_deref().or(server.user.as_deref()));
             return format!("run `GRANT CONNECT ON DATABASE {database} TO {user}` as its owner").into();
         }
         () if error.code().is_some() => "see what the server says",
+        () if text.contains("server does not support TLS") => {
+            "let the server offer TLS (`ssl = on`), or use another `sslmode`"
+        }
         () if text.contains("TLS") => {
             "check `sslmode` and `sslrootcert` in the address, and the certificate of the server"
         }
         () if hint::is_unknown_host(text) => hint::NO_SUCH_HOST,
-        () => system.map_or(hint::OTHER, hint::of_io),
+        () => {
+            let is_socket = |host: &String| host.starts_with('/');
+            let way =
+                if server.host.as_ref().is_some_and(is_socket) { hint::Way::Socket } else { hint::Way::Port };
+            // The driver does not understand the answer, or gets none.
+            let of_driver = || {
+                Cow::from(if error.is_closed() || text.contains("unexpected message") {
+                    hint::other_kind(KIND)
+                } else {
+                    hint::OTHER.to_owned()
+                })
+            };
+            return system.map_or_else(of_driver, |kind| hint::of_io(kind, way, KIND));
+        }
     };
     hint.into()
 }

@@ -49,6 +49,9 @@ fn every_form_of_libpq_opens_a_postgres_database() {
         ),
         format!("postgres://{user}@/{name}?host=127.0.0.1,{host}&port=1,5432&target_session_attrs=any"),
         format!("  postgres://{user}@{encoded}/{name}\n"),
+        format!("postgres://{user}@{encoded}/{name}?target_session_attrs=read-write"),
+        format!("Postgres://{user}@{encoded}/{name}?"),
+        format!("postgres://{user}:@{encoded}/{name}?sslmode=allow&ssl=true&sslmode=disable"),
         format!("host={host} dbname={name} user={user}"),
         format!("host = '{host}' dbname='{name}' user={user} application_name='it\\'s me'"),
         format!("user={user} dbname={name} port=1,5432 host=127.0.0.1,{host} connect_timeout=2"),
@@ -56,6 +59,10 @@ fn every_form_of_libpq_opens_a_postgres_database() {
         let output = shell.command(&["migrate", "--database-url", &address]).output().unwrap();
         assert!(output.status.success(), "{address}: {}", String::from_utf8_lossy(&output.stderr));
     }
+    // Without a name it is the database of the user, which all tests share.
+    let address = format!("postgres://{user}@{encoded}");
+    let output = shell.command(&["database", "exists", "--database-url", &address]).output().unwrap();
+    assert!(output.status.success(), "{address}: {}", String::from_utf8_lossy(&output.stderr));
     // A server that lets all sessions write is not what this asks for.
     let address = format!("postgres://{user}@{encoded}/{name}?target_session_attrs=read-only");
     let said = shell.command(&["status", "--database-url", &address]).output().unwrap().stderr;
@@ -212,6 +219,12 @@ fn every_form_of_the_mysql_client_opens_a_mysql_database() {
         format!("mysql://root@localhost/{name}?unix_socket={socket}"),
         format!("mariadb://root@/{name}?socket={socket}&charset=utf8mb4"),
         format!("{url}&collation=utf8mb4_unicode_ci"),
+        format!("mysql://root@localhost/{name}?socketPath={socket}"),
+        format!("mysql://root@localhost/{name}?localSocket={socket}&charset=utf8"),
+        format!("MySQL://root:@localhost/{name}?sock={socket}"),
+        format!("mysql://root@localhost/{name}?host={socket}"),
+        format!("mysql://root@{}/{name}", socket.replace('/', "%2F")),
+        format!("mysql:///{name}?user=root&unix-socket={socket}"),
         format!("{url}&lock_wait_timeout=7&sql_mode=ANSI"),
     ] {
         let output = shell.command(&["migrate", "--database-url", &address]).output().unwrap();
@@ -256,6 +269,25 @@ fn what_an_address_cannot_be_is_said_with_what_it_can_be() {
         "mysql://root@unix(/run/mysqld.sock)/a",
         "root:hunter2@tcp(127.0.0.1:3306)/a",
         "mysql://a,b/app",
+        "pgx5://db/app",
+        "mysql+unix://root@localhost/app",
+        "postgres:db/app",
+        "postgres://u@::1:5432/app",
+        "postgres://u@[fe80::1%25eth0]:5432/app",
+        "postgres://u@db:99999/app",
+        "postgres://u@db:0/app",
+        "postgres://u@/var/run/postgresql/app",
+        "postgres://u@db/app/",
+        "mysql://u@/run/mysqld/mysqld.sock/app",
+        "mysql://u:hunter2#x@db/app",
+        "mysql://u:hunter2/x@db/app",
+        "postgres://u:hunter2?x@db/app",
+        "mysql://db/app?ssl=true",
+        "mysql://db/app?useSSL=false",
+        "mysql://db/app?tls=skip-verify",
+        "mysql://db/app?ssl-mode=PREFERRED",
+        "postgres://db/app?ssl=false",
+        "postgres://db/app?sslmode=no-verify",
         "mysql://db/app?parseTime=true",
         "mysql://db/app?charset=latin1",
         "mysql://db/app?autocommit=0",
@@ -281,13 +313,19 @@ fn what_an_address_cannot_be_is_said_with_what_it_can_be() {
         assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"), "{}", shell.log);
     }
     // The environment is named where it is wrong.
-    for (name, value) in
-        [("PGPORT", "x"), ("PGSSLMODE", "maybe"), ("PGREQUIREAUTH", "none"), ("PGSERVICE", "a")]
-    {
+    for (name, value) in [
+        ("PGPORT", "x"),
+        ("PGSSLMODE", "maybe"),
+        ("PGREQUIREAUTH", "none"),
+        ("PGSERVICE", "a"),
+        ("PGHOSTADDR", "localhost"),
+        ("MYSQL_TCP_PORT", "0"),
+    ] {
         let mut other = Shell::new();
         other.set("HOME", "nowhere");
         other.set(name, value);
-        let output = other.command(&["status", "--database-url", "postgres://db/app"]).output().unwrap();
+        let url = if name.starts_with("MYSQL") { "mysql://db/app" } else { "postgres:///app" };
+        let output = other.command(&["status", "--database-url", url]).output().unwrap();
         shell.note(&format!("status with {name}={value}"), &output);
         assert_eq!(output.status.code(), Some(2), "{}", shell.log);
     }
@@ -313,7 +351,93 @@ fn the_file_env_names_the_database() {
     shell.run("config --no-env-file");
     assert_eq!(shell.run("config").status.code(), Some(2));
     assert!(!shell.log.contains("hunter2"), "{}", shell.log);
+    // Where an address comes from that is no address.
+    shell.write("switchy-schema.toml", "database-url = 'oracle://u:hunter2@db/app'\n");
+    shell.remove(".env");
+    for (name, value) in
+        [("DATABASE_URL", " "), ("DATABASE_URL", "oracle://u:hunter2@db/app"), ("DATABASE_URL", "")]
+    {
+        shell.set(name, value);
+        assert_eq!(shell.run("status").status.code(), Some(2));
+    }
+    shell.remove("switchy-schema.toml");
+    assert_eq!(shell.run("status").status.code(), Some(2));
+    assert!(!shell.log.contains("hunter2"), "{}", shell.log);
     shell.assert("env_file");
+}
+
+/// The spellings of a line that programs and editors write.
+#[test]
+fn every_spelling_of_a_line_in_the_file_env_is_read() {
+    let url = "sqlite:named.db";
+    for text in [
+        "DATABASE_URL=@\n",
+        "DATABASE_URL=@",
+        "DATABASE_URL=\"@\"\n",
+        "DATABASE_URL='@'\n",
+        "export DATABASE_URL=@\n",
+        "DATABASE_URL = @\n",
+        "DATABASE_URL=@\r\nOTHER=1\r\n",
+        "\u{feff}DATABASE_URL=\"@\"\r\n",
+        "DATABASE_URL=@ # of the application\n",
+        "NAME=\"never ended\nDATABASE_URL=@\n",
+        "SWITCHY_DATABASE_URL=  \nDATABASE_URL=@\n",
+        "DATABASE_URL=@\nDATABASE_URL=sqlite:second.db\n",
+    ] {
+        let shell = with_migration();
+        shell.write(".env", &text.replace('@', url));
+        let output = shell.command(&["config"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && said.contains(url), "{text:?}: {said}");
+    }
+    let shell = with_migration();
+    let utf16 = "\u{feff}DATABASE_URL=x".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    fs::write(shell.path().join(".env"), utf16).unwrap();
+    let output = shell.command(&["status"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(".env is UTF-16; save it as UTF-8, or leave it out with --no-env-file"), "{said}");
+}
+
+/// `MYSQL_...` for a server that is not local.
+#[test]
+fn the_environment_completes_an_address_of_mysql() {
+    let Some((server, port)) = servers::tls_mysql(crate::encryption::CERTIFICATE, crate::encryption::KEY)
+    else {
+        return;
+    };
+    {
+        use mysql::prelude::Queryable;
+        let mut conn = server.connect();
+        conn.query_drop("CREATE USER app@'%' IDENTIFIED BY 'hunt#er2'; GRANT ALL ON *.* TO app@'%'").unwrap();
+    }
+    let port = port.to_string();
+    for (address, variables) in [
+        ("mysql://app@127.0.0.1/test", &[("MYSQL_TCP_PORT", &*port), ("MYSQL_PWD", "hunt#er2")][..]),
+        (
+            "mysql:///test?user=app",
+            &[("MYSQL_HOST", "127.0.0.1"), ("MYSQL_TCP_PORT", &port), ("MYSQL_PWD", "hunt#er2")],
+        ),
+        // A socket is not for another host.
+        ("mariadb://app@127.0.0.1:PORT/test", &[("MYSQL_UNIX_PORT", "/nowhere"), ("MYSQL_PWD", "hunt#er2")]),
+        ("mysql://app:hunt%23er2@127.0.0.1:PORT/test", &[("MYSQL_PWD", "wrong"), ("MYSQL_TCP_PORT", "1")]),
+        ("mysql://app@[::ffff:127.0.0.1]:PORT/test?password=hunt%23er2", &[]),
+    ] {
+        let (mut shell, env_file) = (with_migration(), with_migration());
+        for (name, value) in variables {
+            shell.set(name, value);
+        }
+        let lines: Vec<String> = variables.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
+        env_file.write(".env", &lines.join("\n"));
+        for shell in [shell, env_file] {
+            let output = shell
+                .command(&["migrate", "-v", "--database-url", &address.replace("PORT", &port)])
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() && !said.contains("er2"), "{address}: {said}");
+        }
+    }
 }
 
 #[test]
@@ -330,6 +454,15 @@ fn the_history_is_kept_in_a_schema() {
         shell.write("switchy-schema.toml", "table = 'hist'\nschema = 'other'\n");
         succeeds(&mut shell, "status --exit-code");
         succeeds(&mut shell, "rollback");
+        // Tenants: each has its own history and tables.
+        let mut tenants = with_migration();
+        for name in ["tenant_a", "tenant_b"] {
+            database.connect().batch_execute(&format!("CREATE SCHEMA {name}")).unwrap();
+            let url = format!("{}&options=-csearch_path%3D{name}", postgres_url(&database));
+            succeeds(&mut tenants, &format!("migrate --database-url {url}"));
+            let sql = format!("SELECT count(*) FROM {name}.a, {name}.__switchy_migrations");
+            database.connect().query_one(&sql, &[]).unwrap();
+        }
         let output = shell.run("migrate --table audit.hist");
         assert_eq!(output.status.code(), Some(2));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -348,7 +481,12 @@ fn the_history_is_kept_in_a_schema() {
         conn.query_drop(format!("DROP DATABASE {name}")).unwrap();
     }
     let mut shell = Shell::with_set();
-    shell.runs(&["migrate --schema audit", "migrate --table audit.hist", "migrate --table ''"]);
+    shell.runs(&[
+        "migrate --schema audit",
+        "migrate --table audit.hist",
+        "migrate --table billing.schema_migrations",
+        "migrate --table ''",
+    ]);
     assert!(!shell.path().join("app.db").exists());
     shell.assert("schema_of_history");
 }

@@ -6,8 +6,8 @@ use crate::shell::Shell;
 /// A self-signed certificate for `localhost` that is valid for a hundred years, and its key; and another certificate.
 /// `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=localhost -addext
 /// subjectAltName=DNS:localhost -addext basicConstraints=CA:FALSE`
-const CERTIFICATE: &str = include_str!("certificates/localhost.pem");
-const KEY: &str = include_str!("certificates/localhost.key");
+pub(crate) const CERTIFICATE: &str = include_str!("certificates/localhost.pem");
+pub(crate) const KEY: &str = include_str!("certificates/localhost.key");
 const OTHER: &str = include_str!("certificates/other.pem");
 
 /// Connects with each address, and compares the start of the error; an empty one means success.
@@ -43,6 +43,11 @@ fn postgres_is_as_safe_as_the_address_asks_for() {
         &[
             (url("127.0.0.1", ""), ""),
             (url("127.0.0.1", "sslmode=require"), ""),
+            (url("[::ffff:127.0.0.1]", "sslmode=require"), ""),
+            (url("localhost", "sslmode=disable"), ""),
+            (url("localhost", "sslmode=allow"), ""),
+            (url("localhost", "sslmode=prefer"), ""),
+            (url("localhost", "ssl=true&connect_timeout=5"), ""),
             (url("localhost", "sslmode=verify-full&sslrootcert=trusted.pem"), ""),
             (url("127.0.0.1", "sslmode=verify-ca&sslrootcert=trusted.pem"), ""),
             (url("127.0.0.1", "sslmode=verify-full&sslrootcert=trusted.pem"), "certificate"),
@@ -79,7 +84,34 @@ fn a_postgres_without_tls_is_not_used_by_who_insists() {
     let Some(database) = servers::postgres() else { return };
     let shell = folder();
     let url = crate::on_servers::postgres_url(&database);
-    check(&shell, &[(format!("{url}&sslmode=require"), "TLS"), (format!("{url}&sslmode=prefer"), "")]);
+    let refused =
+        "server does not support TLS; let the server offer TLS (`ssl = on`), or use another `sslmode`";
+    let mut table = vec![(format!("{url}&sslmode=require"), refused), (format!("{url}&ssl=true"), refused)];
+    table.extend(["disable", "allow", "prefer"].map(|mode| (format!("{url}&sslmode={mode}"), "")));
+    check(&shell, &table);
+    let mut shell = folder();
+    shell.set("PGSSLMODE", "require");
+    check(&shell, &[(url.clone(), refused), (format!("{url}&sslmode=prefer"), "")]);
+}
+
+#[test]
+fn a_mariadb_without_tls_is_not_used_by_who_insists() {
+    let Some((server, port)) = servers::plain_mysql() else { return };
+    {
+        use mysql::prelude::Queryable;
+        server.connect().query_drop("CREATE USER app; GRANT ALL ON *.* TO app").unwrap();
+    }
+    let url = |options: &str| format!("mysql://app@127.0.0.1:{port}/test{options}");
+    let refused = "; let the server offer TLS, or use ssl-mode=disabled";
+    check(
+        &folder(),
+        &[
+            (url("?ssl-mode=REQUIRED"), refused),
+            (url("?ssl-mode=verify_identity"), refused),
+            (url("?sslmode=disable"), ""),
+            (url(""), ""),
+        ],
+    );
 }
 
 #[test]

@@ -148,6 +148,24 @@ fn an_interrupted_step_knows_where_it_stopped_on_mariadb() {
     assert!(shell.run("migrate").status.success(), "{}", shell.log);
 }
 
+/// A first statement that waits has done nothing, also behind one that only sets the session.
+#[test]
+fn an_interrupted_wait_leaves_nothing_on_mariadb() {
+    use mysql::prelude::Queryable;
+
+    for before in ["", "SET SESSION lock_wait_timeout=600;\n"] {
+        let Some(database) = servers::mysql() else { return };
+        let mut other = database.connect();
+        other.query_drop("CREATE TABLE t (a INT); START TRANSACTION").unwrap();
+        let _: Vec<mysql::Row> = other.query("SELECT * FROM t").unwrap();
+        let mut shell = slow(&format!("{before}ALTER TABLE t ADD COLUMN b int;"));
+        shell.set("SWITCHY_DATABASE_URL", &mysql_url(&database));
+        check(&mut shell, "INT", "pending");
+        other.query_drop("COMMIT").unwrap();
+        assert!(shell.run("migrate").status.success(), "{}", shell.log);
+    }
+}
+
 #[test]
 fn json_says_that_it_was_interrupted() {
     let shell = slow(COUNTING);

@@ -77,6 +77,7 @@ fn urls(password: &str) -> Vec<String> {
     urls.push(format!("host=127.0.0.1 port=1 user=u password='{quoted}'"));
     urls.push(format!("host=127.0.0.1 port=1 user=u password={plain}"));
     urls.push(format!("oracle://u:{encoded}@127.0.0.1/app"));
+    urls.push(format!("mysql://127.0.0.1:1/app?password={plain}&ssl{encoded}=x"));
     urls.push(format!("postgres:u:{plain}@127.0.0.1/app"));
     urls.push(format!("u:{plain}@127.0.0.1/app"));
     urls
@@ -200,5 +201,65 @@ fn hostile_passwords_open_a_database() {
         assert_eq!(output.status.code(), Some(1));
         check(&shell, &["migrate", "--database-url", &wrong, "-v"], password);
         conn.query_drop(format!("DROP USER {user}")).unwrap();
+    }
+}
+
+/// Passwords as people paste them, encoded and raw. What would be read as a part of something else is refused, and is not shown.
+#[test]
+fn a_password_is_written_encoded_or_raw() {
+    use mysql::prelude::Queryable;
+
+    const ODD: &str = "p%!h@:/?#[]=&+ ü";
+    let refused =
+        "it has a `@` behind its host; what is special in a URL must be percent-encoded in its password";
+    let odd = encoded(ODD);
+    let rows: [(&str, &str, &str); 8] = [
+        (ODD, &odd, ""),
+        ("p%ss", "p%ss", ""),
+        ("p@ss", "p@ss", ""),
+        ("foo%hejsan2%tjotjo", "foo%hejsan2%tjotjo", ""),
+        ("a:b@c", "a:b@c", ""),
+        ("p#ss", "p#ss", refused),
+        ("p/ss", "p/ss", refused),
+        ("p?ss", "p?ss", refused),
+    ];
+    let run = |url: &str, written: &str, expected: &str| {
+        let shell = Shell::new();
+        shell.write("migrations/1_a.sql", "SELECT 1");
+        let output =
+            shell.command(&["migrate", "-v", "--table", "t", "--database-url", url]).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert_eq!(output.status.code(), Some(if expected.is_empty() { 0 } else { 2 }), "{written}: {said}");
+        assert!(said.contains(expected) && !said.contains(written), "{written}: {said}");
+    };
+    if let Some(server) = servers::own_postgres() {
+        let hba = server.folder().join("data/pg_hba.conf");
+        std::fs::write(&hba, "local all app trust\nlocal all postgres trust\nlocal all all scram-sha-256\n")
+            .unwrap();
+        let mut client = server.connect();
+        client.batch_execute("SELECT pg_reload_conf(); CREATE ROLE ada LOGIN SUPERUSER").unwrap();
+        for (password, written, expected) in rows {
+            client
+                .batch_execute(&format!("ALTER ROLE ada PASSWORD '{password}'; DROP TABLE IF EXISTS t"))
+                .unwrap();
+            run(
+                &format!("postgres://ada:{written}@/postgres?host={}", server.folder().display()),
+                written,
+                expected,
+            );
+        }
+    }
+    if let Some(database) = servers::mysql() {
+        let url = crate::on_servers::mysql_url(&database);
+        let (base, options) = url.split_once('?').unwrap();
+        let name = base.rsplit_once('/').unwrap().1;
+        let mut conn = database.connect();
+        conn.query_drop(format!("CREATE USER {name}_p; GRANT ALL ON {name}.* TO {name}_p")).unwrap();
+        for (password, written, expected) in rows {
+            conn.query_drop(format!("SET PASSWORD FOR {name}_p = PASSWORD('{password}')")).unwrap();
+            conn.query_drop("DROP TABLE IF EXISTS t").unwrap();
+            run(&format!("mysql://{name}_p:{written}@localhost/{name}?{options}"), written, expected);
+        }
     }
 }

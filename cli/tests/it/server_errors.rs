@@ -32,11 +32,21 @@ fn postgres_names_what_is_missing() {
     shell.run(&format!("migrate --json --database-url {poor}"));
     shell.run(&format!("migrate --database-url {options}search_path%3Dnosuch"));
     shell.run(&format!("migrate --database-url {options}default_transaction_read_only%3Don"));
-    shell.run("migrate");
+    shell.runs(&["migrate --schema nosuch", "migrate"]);
     shell.write("migrations/2_u.sql", "CREATE TABLE u (a INT);\n");
     client.batch_execute(&format!("GRANT SELECT ON __switchy_migrations TO {name}")).unwrap();
     shell.run(&format!("migrate --database-url {poor}"));
     shell.run(&format!("migrate --database-url {options}default_transaction_read_only%3Don"));
+    // The script lacks a right, and not the engine.
+    client
+        .batch_execute(&format!("GRANT ALL ON __switchy_migrations TO {name}; CREATE SCHEMA theirs"))
+        .unwrap();
+    shell.run(&format!("migrate --database-url {poor}"));
+    shell.write("migrations/2_u.sql", "CREATE TABLE theirs.u (a INT);\n");
+    shell.run(&format!("migrate --database-url {poor}"));
+    client.batch_execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC").unwrap();
+    shell.runs(&[&*format!("migrate --database-url {poor}"), &*format!("status --database-url {poor}")]);
+    client.batch_execute("GRANT USAGE ON SCHEMA public TO PUBLIC; DROP SCHEMA theirs").unwrap();
     shell.write("migrations/2_u.sql", "DROP SCHEMA public CASCADE;\n");
     shell.run("migrate");
     shell.remove("migrations/2_u.sql");
@@ -64,10 +74,17 @@ fn mariadb_names_what_is_missing() {
     let poor = url.replace("root@", &format!("{name}@"));
     shell.run(&format!("migrate --database-url {poor}"));
     shell.run(&format!("migrate --database-url {}", url.replace(&format!("/{name}"), "")));
-    shell.run("migrate");
+    shell.runs(&["migrate --schema nosuch", "migrate"]);
     shell.write("migrations/2_u.sql", "CREATE TABLE u (a INT);\n");
     shell.run(&format!("migrate --database-url {poor}"));
+    // The script lacks a right, and not the engine.
+    conn.query_drop(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO {name}")).unwrap();
+    shell.run(&format!("migrate --database-url {poor}"));
     shell.write("migrations/2_u.sql", "SET NAMES utf8mb4;\nCREATE TABL u (a INT);\n");
+    shell.runs(&["migrate", "status"]);
+    shell.write("migrations/2_u.sql", "SET NAMES utf8mb4; CREATE TABL t(a int);\n");
+    shell.runs(&["migrate", "status"]);
+    shell.write("migrations/2_u.sql", "CREATE TABL t(a int);\n");
     shell.runs(&["migrate", "status"]);
     // A dirty step is corrected in its script, and nothing asks for the old text.
     shell.write("migrations/2_u.sql", "CREATE TABLE u (a INT);\nCREATE TABL v (a INT);\n");
@@ -85,45 +102,70 @@ fn while_waiting(shell: &Shell, seconds: u64) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
+/// The lock is held by a run whose statement has a text in it, and which is killed like one of a job that has timed out.
 #[test]
 fn who_waits_says_so_once() {
-    let check = |url: &str, slow: &str, running: &str, ends: &str| {
+    let check = |url: &str, slow: &str, running: &str, ends: &str, end: &mut dyn FnMut(&str)| {
         let shell = shell(url);
         shell.write("migrations/1_t.sql", &format!("{slow};\n"));
         let mut holder =
             shell.command(&["migrate"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let is_held = || {
+        let said_by_unlock = || {
             let output = shell.command(&["unlock"]).output().unwrap();
-            String::from_utf8(output.stdout).unwrap().contains(running)
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
         };
-        while !is_held() {
+        while !said_by_unlock().contains(running) {
             thread::sleep(Duration::from_millis(50));
         }
         // The time that a server computes for the beginning of a statement differs by a second now and then.
-        let said = while_waiting(&shell, 3);
-        let unlock = shell.command(&["unlock"]).output().unwrap();
+        let piped = while_waiting(&shell, 4);
+        #[cfg(unix)]
+        if let Some((seen, code)) =
+            crate::terminals::typed(&shell, &format!("migrate --lock-timeout 4 --database-url '{url}'"), "")
+        {
+            assert_eq!((code, seen.matches("waiting for the lock").count()), (6, 1), "{seen}");
+            assert!(!seen.contains("hunter2"), "{seen}");
+        }
+        let waiting: Vec<&str> =
+            piped.lines().filter(|line| line.starts_with("waiting for the lock")).collect();
+        assert_eq!(waiting.len(), 1, "{piped}");
+        let before = said_by_unlock();
         holder.kill().unwrap();
         holder.wait().unwrap();
-        let waiting: Vec<&str> =
-            said.lines().filter(|line| line.starts_with("waiting for the lock")).collect();
-        assert_eq!(waiting.len(), 1, "{said}");
-        for said in [waiting[0], &*said, &*String::from_utf8(unlock.stdout).unwrap()] {
+        // The session goes on without its client, unless the server has noticed.
+        let after = Some(said_by_unlock()).filter(|said| said.contains("session ")).unwrap_or(before);
+        for said in [waiting[0], &*piped, &*after] {
             assert!(said.contains("session ") && said.contains(running) && said.contains(ends), "{said}");
+            assert!(
+                !said.contains("process") && !said.contains("pid ") && !said.contains("hunter2"),
+                "{said}"
+            );
         }
-        for said in [said, String::from_utf8(unlock.stderr).unwrap()] {
-            assert!(!said.contains("process") && !said.contains("pid "), "{said}");
+        // The statement that it names ends the session.
+        let statement = after.split('`').find(|part| part.starts_with(&ends[1..])).unwrap();
+        end(statement);
+        while said_by_unlock() != "nobody holds the lock\n" {
+            thread::sleep(Duration::from_millis(50));
         }
     };
     if let Some(database) = servers::postgres() {
         check(
-            &postgres_url(&database),
-            "SELECT pg_sleep(60)",
-            "running `SELECT pg_sleep(60)` since ",
+            // Otherwise the server would end the statement by itself.
+            &format!("{}&options=-c%20client_connection_check_interval%3D0", postgres_url(&database)),
+            "SELECT pg_sleep(250), 'hunter2'",
+            "running `SELECT pg_sleep(250), '***'` since ",
             "`SELECT pg_terminate_backend(",
+            &mut |sql| drop(database.connect().batch_execute(sql)),
         );
     }
     if let Some(database) = servers::mysql() {
-        check(&mysql_url(&database), "DO SLEEP(60)", "running `DO SLEEP(60)` since ", "`KILL ");
+        check(
+            &mysql_url(&database),
+            "DO SLEEP(250), \"hunter2\"",
+            "running `DO SLEEP(250), '***'` since ",
+            "`KILL ",
+            &mut |sql| drop(database.connect().query_drop(sql)),
+        );
     }
 }
 
@@ -154,7 +196,8 @@ fn the_hint_fits_why_there_is_no_connection() {
             let mut client = database.connect();
             client
                 .batch_execute(&format!(
-                    "CREATE ROLE {name}_app LOGIN; REVOKE CONNECT ON DATABASE {name} FROM PUBLIC"
+                    "CREATE ROLE {name}_app LOGIN; CREATE ROLE {name}_other LOGIN;
+                    REVOKE CONNECT ON DATABASE {name} FROM PUBLIC; GRANT CONNECT ON DATABASE {name} TO {name}_other"
                 ))
                 .unwrap();
             let as_user = |user: &str| url.replace("&user=postgres", &format!("&user={user}"));
@@ -163,6 +206,11 @@ fn the_hint_fits_why_there_is_no_connection() {
                 "create the database, or check its name in the address".to_owned(),
             ));
             rows.push((as_user("nobody_here"), "check the user and the password in the address".to_owned()));
+            // It may connect, and may not become that role.
+            rows.push((
+                format!("{}&options=-crole%3Dpostgres", as_user(&format!("{name}_other"))),
+                "see what the server says".to_owned(),
+            ));
             rows.push((
                 as_user(&format!("{name}_app")),
                 format!("run `GRANT CONNECT ON DATABASE \"{name}\" TO \"{name}_app\"` as its owner"),

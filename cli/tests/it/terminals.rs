@@ -8,7 +8,7 @@ use crate::shell::{BINARY, Shell};
 
 /// Runs a command on a terminal with this answer, and returns the screen and the exit code; `None` if the program `script`, which creates
 /// the terminal, does not exist.
-fn typed(shell: &Shell, line: &str, answer: &str) -> Option<(String, i32)> {
+pub(crate) fn typed(shell: &Shell, line: &str, answer: &str) -> Option<(String, i32)> {
     if !Path::new("/usr/bin/script").exists() {
         eprintln!("not run: there is no `script`");
         return None;

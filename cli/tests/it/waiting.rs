@@ -1,7 +1,7 @@
 //! Waiting until a database server is up.
 
-use std::io::Read;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
@@ -39,6 +39,8 @@ fn a_database_that_is_not_up_is_waited_for() {
         shell.command(&[&line.split(' ').collect::<Vec<_>>()[..], &["--database-url", url]].concat());
     let output = { output }.output().unwrap();
     assert_eq!(output.status.code(), Some(6), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&printed["error"]["kind"], &printed["exit_code"]), (&"connection".into(), &6.into()));
     shell.runs(&["wait", "wait x", "wait inf", "migrate --wait nonsense"]);
     shell.assert("wait");
 }
@@ -59,6 +61,147 @@ fn a_server_that_starts_meanwhile_is_used() {
     assert!(child.wait().unwrap().success(), "{said}");
     assert_eq!(said.matches("waiting up to 60 s for the database").count(), 1, "{said}");
     assert!(shell.run("wait").status.success());
+}
+
+/// What a program answers that is no server, or a server that is not up.
+enum Answer {
+    /// It accepts, and says nothing.
+    Nothing,
+    /// It ends the connection.
+    End,
+    Bytes(Vec<u8>),
+}
+
+/// An error of PostgreSQL.
+fn postgres_says(code: &str, message: &str) -> Answer {
+    let fields = format!("SFATAL\0VFATAL\0C{code}\0M{message}\0\0");
+    let length = u32::try_from(fields.len() + 4).unwrap();
+    Answer::Bytes([b"E", &length.to_be_bytes()[..], fields.as_bytes()].concat())
+}
+
+/// An error of MySQL in place of its greeting.
+fn mysql_says(code: u16, message: &str) -> Answer {
+    let packet = [&[0xff][..], &code.to_le_bytes(), message.as_bytes()].concat();
+    let length = u32::try_from(packet.len()).unwrap().to_le_bytes();
+    Answer::Bytes([&length[..3], &[0], &packet].concat())
+}
+
+/// A local port on which this is the answer.
+fn answering(answer: Answer) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        for mut client in listener.incoming().flatten() {
+            match &answer {
+                Answer::Nothing => kept.push(client),
+                Answer::End => drop(client),
+                Answer::Bytes(bytes) => {
+                    // Clients of PostgreSQL speak first.
+                    client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+                    let _ = client.read(&mut [0; 1024]);
+                    let _ = client.write_all(bytes);
+                }
+            }
+        }
+    });
+    port
+}
+
+const NO_POSTGRES: &str = "check that the server runs, and that what listens there is a PostgreSQL server";
+const NO_MYSQL: &str = "check that the server runs, and that what listens there is a MySQL or MariaDB server";
+const FULL: &str = "try again when other connections have ended, or let the server accept more";
+
+/// Only what passes by itself is waited for, and the hint fits what the other side says.
+#[test]
+fn what_answers_decides_whether_it_is_waited_for() {
+    let http = || Answer::Bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec());
+    let ssh = || Answer::Bytes(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n".to_vec());
+    let starting = "the database system is starting up";
+    for (scheme, answer, said, hint, is_waited_for) in [
+        ("postgres", postgres_says("57P03", starting), starting, "try again in a moment", true),
+        (
+            "postgres",
+            postgres_says("57P03", "the database system is in recovery mode"),
+            "in recovery mode",
+            "try again in a moment",
+            true,
+        ),
+        (
+            "postgres",
+            postgres_says("53300", "sorry, too many clients already"),
+            "too many clients",
+            FULL,
+            true,
+        ),
+        (
+            "postgres",
+            postgres_says("08P01", "cannot connect to server"),
+            "cannot connect to server",
+            "",
+            true,
+        ),
+        (
+            "postgres",
+            postgres_says("28P01", "password authentication failed for user \"u\""),
+            "password authentication failed",
+            "check the user and the password in the address",
+            false,
+        ),
+        (
+            "postgres",
+            postgres_says("3D000", "database \"app\" does not exist"),
+            "does not exist",
+            "create the database, or check its name in the address",
+            false,
+        ),
+        ("postgres", Answer::End, "", NO_POSTGRES, true),
+        ("postgres", Answer::Nothing, "what listens there does not answer", NO_POSTGRES, true),
+        ("postgres", http(), "", NO_POSTGRES, false),
+        ("postgres", mysql_says(1040, "Too many connections"), "", NO_POSTGRES, false),
+        ("mysql", mysql_says(1040, "Too many connections"), "Too many connections", FULL, true),
+        ("mysql", mysql_says(1053, "Server shutdown in progress"), "shutdown", "try again in a moment", true),
+        (
+            "mysql",
+            mysql_says(1130, "Host '10.0.0.1' is not allowed to connect to this MySQL server"),
+            "not allowed",
+            "let the server accept this user from this machine",
+            false,
+        ),
+        (
+            "mysql",
+            mysql_says(1045, "Access denied for user 'u'@'h' (using password: NO)"),
+            "Access denied",
+            "check the user and the password",
+            false,
+        ),
+        ("mysql", Answer::End, "", NO_MYSQL, true),
+        ("mysql", Answer::Nothing, "what listens there does not answer", NO_MYSQL, true),
+        ("mysql", ssh(), "the answer is not understood", NO_MYSQL, false),
+        ("mysql", postgres_says("57P03", starting), "", NO_MYSQL, false),
+    ] {
+        let shell = Shell::with_set();
+        let port = answering(answer);
+        let options = if scheme == "postgres" { "&sslmode=disable" } else { "" };
+        let url = format!("{scheme}://u:hunter2@127.0.0.1:{port}/app?connect_timeout=1{options}");
+        let run = |line: &[&str]| {
+            let output = shell.command(&[line, &["--database-url", &url]].concat()).output().unwrap();
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert!(
+                text.contains(said) && text.contains(hint) && !text.contains("hunter2"),
+                "{said}: {text}"
+            );
+            assert_eq!(
+                text.contains("--wait") || text.contains("of waiting"),
+                is_waited_for,
+                "{said}: {text}"
+            );
+            output.status.code()
+        };
+        assert_eq!(run(&["status"]), Some(1), "{said}");
+        let expected = if is_waited_for { 6 } else { 1 };
+        assert_eq!(run(&["migrate", "--wait", "0.2"]), Some(expected), "{said}");
+    }
 }
 
 /// Waiting would not help.
@@ -101,6 +244,7 @@ fn a_full_server_is_waited_for() {
     let output = shell.command(&["status", "--wait", "0.3", "--database-url", &url]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(6), "{said}");
+    assert!(said.contains(&format!("; {FULL}; after 0.3 s of waiting")), "{said}");
     drop(held);
     let output = shell.command(&["status", "--wait", "--database-url", &url]).output().unwrap();
     assert!(output.status.success());

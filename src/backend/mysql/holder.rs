@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::query::get;
 use crate::error::Abridged;
+use crate::sql::mysql::without_texts;
 
 /// The columns about the session `p`, after its number.
 pub(super) const HOLDER: &str =
@@ -15,12 +16,13 @@ pub(super) fn holder_of(row: &mysql::Row, idle: &str) -> Option<String> {
     Some(format!("{}; `KILL {session}` ends it", session_of(row, idle)?))
 }
 
-/// A session: where it comes from, and what it does. A user without the privilege to see the sessions of other users gets only its number.
+/// A session: where it comes from, and what it does, without the texts in its statement. A user without the privilege to see the sessions of other users gets only its number.
 pub(super) fn session_of(row: &mysql::Row, idle: &str) -> Option<String> {
     let text = |column: usize| get::<String>(row, column);
     let mut holder = format!("session {} of the server", get::<u64>(row, 0)?);
     if let (Some(host), Some(user), Some(since)) = (text(1), text(2), text(4)) {
-        let does = text(3).map_or(idle.to_owned(), |statement| format!("running `{}`", Abridged(&statement)));
+        let running = |statement: String| format!("running `{}`", Abridged(&without_texts(&statement)));
+        let does = text(3).map_or(idle.to_owned(), running);
         let _ = write!(holder, ", from {host} as {user}, {does} since {since} UTC");
     }
     Some(holder)

@@ -20,6 +20,9 @@ pub(super) const NO_SUCH_TABLE: u16 = 1146;
 pub(super) const NOT_LOCKED: u16 = 1100;
 pub(super) const NO_RIGHT_TO_DATABASE: u16 = 1044;
 pub(super) const NO_RIGHT_TO_TABLE: u16 = 1142;
+/// The user may not do it: in a database, with a table, with a column, at all, with a routine.
+const LACKS_RIGHT: [u16; 5] = [NO_RIGHT_TO_DATABASE, NO_RIGHT_TO_TABLE, 1143, 1227, 1370];
+pub(super) const NO_SUCH_DATABASE: u16 = 1049;
 /// `The server is running with the --read-only option`
 pub(super) const PREVENTED_BY_OPTION: u16 = 1290;
 /// `View 'v' references invalid table(s)`
@@ -262,6 +265,7 @@ pub(super) fn fault(error: Error) -> Fault {
         ),
         (FaultKind::ReadOnly, _) => fault.remedy("connect to a server that may be written"),
         (FaultKind::Busy, _) => fault.retryable(),
+        (_, Some(code)) if LACKS_RIGHT.contains(&code) => fault.remedy("give the user the right that it lacks"),
         _ => fault,
     }
 }

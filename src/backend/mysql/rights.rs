@@ -10,6 +10,13 @@ use crate::fault::{Fault, FaultKind};
 pub(super) fn explained(conn: &mut Conn, table: &TableName, fault: Fault) -> Fault {
     match code_of(&fault) {
         Some(query::NO_DATABASE) => no_database(),
+        Some(query::NO_SUCH_DATABASE) => match table.schema() {
+            Some(schema) => {
+                let create = format!("CREATE DATABASE {}", quote_in(schema, '`'));
+                fault.remedy(format!("create it with `{create}`, or name another one"))
+            }
+            None => fault,
+        },
         Some(query::NO_RIGHT_TO_TABLE | query::NO_RIGHT_TO_DATABASE) => match grant(conn, table) {
             Some(grant) => fault.remedy(format!("let an administrator run `{grant}`, and run again")),
             None => fault,

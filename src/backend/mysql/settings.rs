@@ -8,7 +8,7 @@ use mysql::prelude::Queryable;
 use super::query::{self, code, column, fault, get, run, text};
 use crate::dialect::quote_in;
 use crate::fault::Fault;
-use crate::sql::mentions;
+use crate::sql::{mentions, part};
 
 /// The variables of a session, and its database.
 pub(super) struct Settings {
@@ -60,10 +60,36 @@ pub(super) fn variables(conn: &mut Conn, which: &str) -> Result<BTreeMap<String,
     Ok(variables.map_err(fault)?.into_iter().flatten().collect())
 }
 
-/// The statement that sets the role that `CURRENT_ROLE()` names.
-pub(super) fn set_role(role: Option<&str>) -> String {
-    let role = role.filter(|role| *role != "NONE").map(|role| quote_in(role, '`'));
-    format!("SET ROLE {}", role.as_deref().unwrap_or("NONE"))
+/// The statement that sets the roles that `CURRENT_ROLE()` names: on MariaDB the name of one, on MySQL a list of quoted names with their
+/// hosts, as in `` `reader`@`%`,`writer`@`%` ``.
+pub(super) fn set_role(roles: Option<&str>) -> String {
+    match roles {
+        None | Some("" | "NONE") => "SET ROLE NONE".to_owned(),
+        Some(roles) if is_list_of_accounts(roles) => format!("SET ROLE {roles}"),
+        Some(role) => format!("SET ROLE {}", quote_in(role, '`')),
+    }
+}
+
+/// Whether a text has nothing but accounts in backticks and the commas between them.
+fn is_list_of_accounts(list: &str) -> bool {
+    let behind_account = |text| behind_name(behind_name(text)?.strip_prefix('@')?);
+    let mut rest = behind_account(list);
+    while let Some(next) = rest.and_then(|rest| rest.strip_prefix(',')) {
+        rest = behind_account(next);
+    }
+    rest == Some("")
+}
+
+/// The text behind a name in backticks. Two of them stand for one in the name.
+fn behind_name(text: &str) -> Option<&str> {
+    let mut rest = text.strip_prefix('`')?;
+    loop {
+        rest = part(rest, rest.find('`')? + 1..);
+        match rest.strip_prefix('`') {
+            Some(more) => rest = more,
+            None => return Some(rest),
+        }
+    }
 }
 
 /// The assignment that sets a session variable to a value from the list.
@@ -102,4 +128,27 @@ pub(super) fn restore(conn: &mut Conn, before: &Settings) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::set_role;
+
+    #[test]
+    fn the_roles_of_both_servers_are_set_again() {
+        for (roles, expected) in [
+            (None, "NONE"),
+            (Some("NONE"), "NONE"),
+            (Some("reader"), "`reader`"),
+            (Some("it`s, a"), "`it``s, a`"),
+            (Some("`odd`"), "```odd```"),
+            (Some("`reader`@`%`"), "`reader`@`%`"),
+            (Some("`reader`@`%`,`writer`@`%`"), "`reader`@`%`,`writer`@`%`"),
+            (Some("`a``,b`@`10.0.%`,`c@d`@`localhost`"), "`a``,b`@`10.0.%`,`c@d`@`localhost`"),
+            (Some("`a`@`%`,"), "```a``@``%``,`"),
+            (Some("`a`@`%`; DROP ROLE `b`@`%`"), "```a``@``%``; DROP ROLE ``b``@``%```"),
+        ] {
+            assert_eq!(set_role(roles), format!("SET ROLE {expected}"));
+        }
+    }
 }

@@ -13,8 +13,9 @@ use crate::backend::driver::Driver;
 use crate::backend::locks::{Blocker, LockAttempt, Locks};
 use crate::dialect::TableName;
 use crate::error::Abridged;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::history::Head;
+use crate::sql::postgres::without_texts;
 
 impl Locks for Postgres {
     /// The schema that the table is in, or would be created in.
@@ -27,10 +28,10 @@ impl Locks for Postgres {
             WHERE pg_class.oid = to_regclass($1)), current_schema())::text, current_setting('search_path')";
         let rows = query(conn, sql, &[Some(&table.quoted())]).map_err(fault)?;
         let Some(row) = rows.first() else { return Ok(table.clone()) };
-        match row.get::<_, Option<String>>(0) {
-            Some(schema) => table.clone().in_schema(schema).map_err(Fault::of),
-            None => Err(no_schema(row.get(1))),
+        if let Some(schema) = row.get::<_, Option<String>>(0) {
+            return table.clone().in_schema(schema).map_err(Fault::of);
         }
+        Err(rights::no_usable_schema(conn, &row.get::<_, String>(1)))
     }
 
     fn try_lock(conn: &mut &mut Client, table: &TableName) -> Result<LockAttempt, Fault> {
@@ -155,24 +156,12 @@ impl Locks for Postgres {
     }
 }
 
-/// The fault of a session in which a table without a schema can be created nowhere.
-pub(super) fn no_schema(search_path: &str) -> Fault {
-    let what = if search_path.is_empty() {
-        "the search path of the session is empty, so there is no schema for the tracking table".to_owned()
-    } else {
-        format!(
-            "the search path of the session has no schema that exists and that the role may use: {search_path}"
-        )
-    };
-    Fault::new(FaultKind::Other, what).remedy("create the schema, or set search_path to one that exists")
-}
-
 /// The columns about the session `held`, after its number.
 const HOLDER: &str = "coalesce(host(held.client_addr), 'a socket of its machine'),
     nullif(held.application_name, ''), held.state, held.query,
     to_char((CASE held.state WHEN 'active' THEN held.query_start ELSE held.state_change END) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')";
 
-/// A session that holds the lock: where it comes from, what it does, and the statement that ends it. The server hides the sessions of other
+/// A session that holds the lock: where it comes from, what it does without the texts in it, and the statement that ends it. The server hides the sessions of other
 /// users from a user without the privilege to see them.
 fn holder_of(row: &postgres::Row) -> String {
     let text = |column: usize| row.get::<_, Option<String>>(column);
@@ -181,7 +170,7 @@ fn holder_of(row: &postgres::Row) -> String {
     if let Some(state) = text(3) {
         let from = text(1).unwrap_or_default();
         let program = text(2).map(|program| format!(" ({program})")).unwrap_or_default();
-        let (statement, since) = (text(4).unwrap_or_default(), text(5).unwrap_or_default());
+        let (statement, since) = (without_texts(&text(4).unwrap_or_default()), text(5).unwrap_or_default());
         let does = match &*state {
             "active" => "running",
             state if state.starts_with("idle in transaction") => "idle in a transaction after",

@@ -76,6 +76,7 @@ pub(super) fn fault(error: postgres::Error) -> Fault {
         _ => message,
     };
     let hint = error.as_db_error().and_then(|server_error| server_error.hint()).map(lower);
+    let lacks_right = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
     let fault = Fault::new(kind, one_line(&message)).caused_by(error);
     let fault = if kind == FaultKind::Busy { fault.retryable() } else { fault };
     match hint {
@@ -84,6 +85,7 @@ pub(super) fn fault(error: postgres::Error) -> Fault {
             "connect to a server that may be written, take READ ONLY out of the script, or switch off \
              default_transaction_read_only, whichever it is",
         ),
+        None if lacks_right => fault.remedy("give the role the right that it lacks"),
         None => fault,
     }
 }

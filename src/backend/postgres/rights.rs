@@ -5,13 +5,17 @@ use postgres::error::SqlState;
 
 use super::LOCKS;
 use super::query::{query, refused_as};
-use crate::dialect::TableName;
+use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
 
 /// Adds what the server says about the cause to a fault of one of the engine's own statements. The transaction of that statement has ended.
 pub(super) fn explained(conn: &mut Client, table: &TableName, fault: Fault) -> Fault {
     if fault.kind() == FaultKind::ReadOnly {
         return only_reads(conn, fault);
+    }
+    if let Some(schema) = table.schema().filter(|_| refused_as(&fault, &SqlState::INVALID_SCHEMA_NAME)) {
+        let create = format!("CREATE SCHEMA {}", quote(schema));
+        return fault.remedy(format!("create it with `{create}`, or name another one"));
     }
     if !refused_as(&fault, &SqlState::INSUFFICIENT_PRIVILEGE) {
         return fault;
@@ -43,6 +47,37 @@ fn only_reads(conn: &mut Client, fault: Fault) -> Fault {
                 "switch default_transaction_read_only off where it is set (ALTER DATABASE, ALTER ROLE, the options of the \
                  connection, the configuration of the server), or connect to a server that may be written",
             )
+        }
+        _ => fault,
+    }
+}
+
+/// The fault of a session in which a table without a schema can be created nowhere.
+pub(super) fn no_schema(search_path: &str) -> Fault {
+    let what = if search_path.is_empty() {
+        "the search path of the session is empty, so there is no schema for the tracking table".to_owned()
+    } else {
+        format!(
+            "the search path of the session has no schema that exists and that the role may use: {search_path}"
+        )
+    };
+    Fault::new(FaultKind::Other, what).remedy("create the schema, or set search_path to one that exists")
+}
+
+/// The same, with the statement that lets the role use the first schema of the path that exists.
+pub(super) fn no_usable_schema(conn: &mut Client, search_path: &str) -> Fault {
+    let sql = "SELECT pg_catalog.quote_ident(n.nspname), pg_catalog.quote_ident(current_user)
+        FROM pg_catalog.unnest(pg_catalog.string_to_array($1, ',')) WITH ORDINALITY AS path(entry, place)
+        JOIN pg_catalog.pg_namespace n ON n.nspname = CASE pg_catalog.btrim(entry, ' \"')
+            WHEN '$user' THEN current_user::text ELSE pg_catalog.btrim(entry, ' \"') END
+        ORDER BY place LIMIT 1";
+    let fault = no_schema(search_path);
+    match query(conn, sql, &[Some(search_path)]).ok().as_deref() {
+        Some([row]) => {
+            let (schema, user): (String, String) = (row.get(0), row.get(1));
+            fault.remedy(format!(
+                "let its owner run `GRANT USAGE ON SCHEMA {schema} TO {user}`, and run again"
+            ))
         }
         _ => fault,
     }

@@ -3,7 +3,7 @@
 use postgres::error::SqlState;
 use postgres::{Client, SimpleQueryMessage};
 
-use super::{PLACE, execute, fault, query};
+use super::{PLACE, execute, fault, query, rights};
 use crate::backend::table::{CLEAN, Row, TableLayout, UNKNOWN_HEAD, Values, exactly_one};
 use crate::dialect::TableName;
 use crate::fault::Fault;
@@ -204,8 +204,16 @@ pub(super) fn selected(reading: &TableLayout, is_local: bool) -> [String; 16] {
 
 /// The columns of a table, in order; empty if there is no such table.
 pub(super) fn columns(conn: &mut Client, table: &TableName) -> Result<Vec<String>, Fault> {
-    let sql = "SELECT attname::text FROM pg_attribute
-        WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+    let sql = "SELECT attname::text, current_schema() IS NULL, current_setting('search_path')
+        FROM (SELECT to_regclass($1)::oid AS oid) found
+        LEFT JOIN pg_attribute ON attrelid = found.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
     let rows = query(conn, sql, &[Some(&table.quoted())]).map_err(fault)?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    let columns: Vec<String> = rows.iter().filter_map(|row| row.get(0)).collect();
+    match rows.first() {
+        // The table may be there, in a schema that the role may not use.
+        Some(row) if columns.is_empty() && table.schema().is_none() && row.get(1) => {
+            Err(rights::no_usable_schema(conn, &row.get::<_, String>(2)))
+        }
+        _ => Ok(columns),
+    }
 }

@@ -85,6 +85,12 @@ fn hosts(config: &mut Config, server: &Server) -> Result<()> {
     for number in 0..endpoints.len().max(addresses.len()) {
         let endpoint = endpoints.get(number).or(endpoints.first());
         let host = endpoint.and_then(|endpoint| endpoint.host.as_deref());
+        if host.is_some_and(|host| host.contains(':') && host.contains('%')) {
+            let what = "the IPv6 address in the address of the postgres database has a zone (`%`)";
+            return Err(Failure::usage(format!(
+                "{what}, which is not supported; use the name of the host, or another address of it"
+            )));
+        }
         let address = addresses.get(number).filter(|address| !address.is_empty());
         config.host(host.or(address.copied()).unwrap_or("localhost"));
         config.port(endpoint.and_then(|endpoint| endpoint.port).unwrap_or(5432));

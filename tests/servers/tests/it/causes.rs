@@ -116,13 +116,24 @@ fn a_schema_that_a_role_may_not_use_or_that_is_missing_is_named() {
         client
             .batch_execute(&format!("RESET ROLE; DROP ROLE {role}; SET search_path = nosuch, \"nor this\""))
             .unwrap();
-        let [what, reason, _, remedy] = own(&runner::<Postgres>(&["SELECT 1"]), client);
-        assert_eq!(what, "cannot find the place of `__switchy_migrations`");
+        let it = runner::<Postgres>(&["SELECT 1"]);
+        let [what, reason, _, remedy] = own(&it, client);
+        assert_eq!(what, "cannot read the migrations of `__switchy_migrations`");
+        assert_eq!(parts(&it.status(&mut *client).unwrap_err())[1], reason);
         assert_eq!(
             reason,
             "the search path of the session has no schema that exists and that the role may use: nosuch, \"nor this\""
         );
         assert_eq!(remedy, "create the schema, or set search_path to one that exists");
+        // It exists, and so does the history, which would be taken for an empty one.
+        client.batch_execute("RESET search_path").unwrap();
+        it.run(&mut *client).unwrap();
+        client.batch_execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC").unwrap();
+        let role = become_role(client, "later");
+        let remedy = format!("let its owner run `GRANT USAGE ON SCHEMA public TO {role}`, and run again");
+        assert_eq!(own(&it, client)[3], remedy);
+        assert_eq!(parts(&it.status(&mut *client).unwrap_err())[3], remedy);
+        client.batch_execute(&format!("RESET ROLE; DROP ROLE {role}")).unwrap();
     });
 }
 

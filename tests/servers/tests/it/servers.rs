@@ -26,7 +26,7 @@ pub(crate) use pgbouncer::{POOL_SIZE, pgbouncer};
 pub(crate) use postgres::standby;
 pub(crate) use postgres::{PostgresDatabase, own_postgres, postgres};
 #[allow(unused_imports, reason = "the tests of the command line need them")]
-pub(crate) use {mysql::tls_mysql, postgres::tls_postgres};
+pub(crate) use {mysql::plain_mysql, mysql::tls_mysql, postgres::tls_postgres};
 
 /// A database that a test connects to.
 pub(crate) trait Database {

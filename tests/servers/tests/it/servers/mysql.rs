@@ -49,15 +49,27 @@ impl Database for MysqlDatabase {
 /// A TLS server with this certificate for one test, and its local port.
 #[allow(dead_code, reason = "the tests of the command line need it")]
 pub(crate) fn tls_mysql(certificate: &str, key: &str) -> Option<(OwnServer<MysqlDatabase>, u16)> {
+    let options = "--ssl-cert=\"$folder/cert.pem\" --ssl-key=\"$folder/key.pem\"";
+    on_port(options, |guard| write_certificate(guard, certificate, key))
+}
+
+/// A server without TLS for one test, and its local port.
+#[allow(dead_code, reason = "the tests of the command line need it")]
+pub(crate) fn plain_mysql() -> Option<(OwnServer<MysqlDatabase>, u16)> {
+    on_port("--skip-ssl", |_| Ok(()))
+}
+
+fn on_port(
+    options: &str,
+    prepare: impl FnOnce(&mut Guard) -> Result<(), String>,
+) -> Option<(OwnServer<MysqlDatabase>, u16)> {
     let port = free_port();
     let start = || {
-        let options = format!(
-            "--bind-address=127.0.0.1 --port={port} --ssl-cert=\"$folder/cert.pem\" --ssl-key=\"$folder/key.pem\""
-        );
+        let options = format!("--bind-address=127.0.0.1 --port={port} {options}");
         let run = run()?.replace("--skip-networking", &options);
         let mut guard = Guard::new()?;
         install(&mut guard)?;
-        write_certificate(&mut guard, certificate, key)?;
+        prepare(&mut guard)?;
         let database = database(&guard);
         OwnServer::start(guard, run, database)
     };

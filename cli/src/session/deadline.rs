@@ -1,0 +1,50 @@
+//! A limit for the time until a connection can be used.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use super::hint;
+use crate::address::{Address, Endpoint};
+use crate::failure::Failure;
+
+/// How long a whole attempt may take, if the driver gives each address this long to accept.
+pub(super) fn limit(timeout: Duration, endpoints: &[Endpoint]) -> Duration {
+    // The addresses of a name are tried in turn; it has one of each kind.
+    let addresses = |endpoint: &Endpoint| match endpoint.host.as_deref() {
+        Some(host) if host.starts_with('/') || host.parse::<IpAddr>().is_ok() => 1,
+        _ => 2,
+    };
+    timeout.saturating_mul(endpoints.iter().map(addresses).sum())
+}
+
+/// Runs an attempt to connect, and waits for it no longer than this. The drivers limit only the time until a port accepts: one that accepts
+/// and never answers, such as that of another program, would be waited for for ever.
+///
+/// # Errors
+/// The attempt has not ended in time.
+pub(super) fn within<T: Send + 'static>(
+    limit: Option<Duration>,
+    attempt: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let Some(limit) = limit else { return Ok(attempt()) };
+    let (sender, receiver) = channel();
+    let named = thread::Builder::new().name("connect".to_owned());
+    // Nobody waits for the thread if it is late: it ends with the process.
+    named.spawn(move || drop(sender.send(attempt())))?;
+    receiver.recv_timeout(limit).map_err(|error| match error {
+        RecvTimeoutError::Timeout => {
+            io::Error::new(io::ErrorKind::TimedOut, "what listens there does not answer")
+        }
+        RecvTimeoutError::Disconnected => io::Error::other("the driver has ended"),
+    })
+}
+
+/// The failure of an attempt that has not ended in time.
+pub(super) fn failed(address: &Address, kind: &str, error: &io::Error) -> Failure {
+    let failure =
+        Failure::connection(format!("cannot connect to {address}: {error}; {}", hint::other_kind(kind)));
+    if error.kind() == io::ErrorKind::TimedOut { failure.passing(error.to_string()) } else { failure }
+}

@@ -138,6 +138,52 @@ fn what_mariadb_warns_of_is_shown() {
     shell.assert("mariadb_says");
 }
 
+/// What a server says of the statements of `script`: always its warnings, with `-v` also its notices, and both in JSON.
+fn says(url: &str, script: &str, warnings: &[&str], notices: &[&str]) {
+    let shell = of_server(url);
+    shell.remove("migrations/2025-01-01-000000_users");
+    shell.remove("migrations/2025-01-02-000000_email");
+    shell.write("migrations/1_it.sql", script);
+    let output = |table: &str, more: &str| {
+        let line = format!("migrate --table {table}{more}");
+        let output = shell.command(&line.split(' ').collect::<Vec<_>>()).output().unwrap();
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
+    };
+    let has = |said: &str, expected: &[&str]| expected.iter().all(|it| said.contains(it));
+    let [_, said] = output("quiet", "");
+    assert!(has(&said, warnings) && notices.iter().all(|it| !said.contains(it)), "{said}");
+    assert!(said.contains("note: ") && said.contains("migrations/1_it.sql:1:"), "{said}");
+    let [_, said] = output("loud", " -v");
+    assert!(has(&said, warnings) && has(&said, notices), "{said}");
+    let [said, _] = output("json", " --json");
+    assert!(has(&said, warnings) && has(&said, notices), "{said}");
+    shell.write("migrations/1_it.sql", &format!("{}; SELECT nothing;", script.trim_end_matches([';', '\n'])));
+    let [_, said] = output("failing", "");
+    assert!(has(&said, warnings), "{said}");
+    let [said, _] = output("failing_json", " --json");
+    assert!(has(&said, warnings) && has(&said, notices), "{said}");
+}
+
+#[test]
+fn warnings_of_a_server_are_always_shown_and_its_notices_on_request() {
+    if let Some(database) = servers::postgres() {
+        says(
+            &postgres_url(&database),
+            "DO $$ BEGIN RAISE NOTICE 'checked % rows', 42; RAISE WARNING 'three rows were skipped'; END $$;\n",
+            &["three rows were skipped"],
+            &["checked 42 rows"],
+        );
+    }
+    if let Some(database) = servers::mysql() {
+        says(
+            &mysql_url(&database),
+            "SET sql_mode=''; CREATE OR REPLACE TABLE t(a varchar(3), b int); INSERT INTO t VALUES ('abcdef', 'xyz');\n",
+            &["Data truncated for column 'a' at row 1", "Incorrect integer value: 'xyz'"],
+            &[],
+        );
+    }
+}
+
 /// A runner whose migration waits until the test ends it.
 fn holding<B: Backend>() -> (MigrationRunner<B>, std::sync::mpsc::Receiver<()>, std::sync::mpsc::Sender<()>) {
     let (begun, has_begun) = channel();

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::thread;
 
+use mysql::prelude::Queryable;
 use switchy_schema::{Backend, BoxError, Migration, MigrationRunner, Mysql, Postgres};
 
 use crate::servers::{self, MysqlDatabase, PostgresDatabase};
@@ -139,12 +140,13 @@ fn what_mariadb_warns_of_is_shown() {
 }
 
 /// What a server says of the statements of `script`: always its warnings, with `-v` also its notices, and both in JSON.
-fn says(url: &str, script: &str, warnings: &[&str], notices: &[&str]) {
+fn says(url: &str, script: &str, warnings: &[&str], notices: &[&str], clear: &mut dyn FnMut()) {
     let shell = of_server(url);
     shell.remove("migrations/2025-01-01-000000_users");
     shell.remove("migrations/2025-01-02-000000_email");
     shell.write("migrations/1_it.sql", script);
-    let output = |table: &str, more: &str| {
+    let mut output = |table: &str, more: &str| {
+        clear();
         let line = format!("migrate --table {table}{more}");
         let output = shell.command(&line.split(' ').collect::<Vec<_>>()).output().unwrap();
         [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
@@ -172,14 +174,17 @@ fn warnings_of_a_server_are_always_shown_and_its_notices_on_request() {
             "DO $$ BEGIN RAISE NOTICE 'checked % rows', 42; RAISE WARNING 'three rows were skipped'; END $$;\n",
             &["three rows were skipped"],
             &["checked 42 rows"],
+            &mut || (),
         );
     }
     if let Some(database) = servers::mysql() {
+        let mut conn = database.connect();
         says(
             &mysql_url(&database),
-            "SET sql_mode=''; CREATE OR REPLACE TABLE t(a varchar(3), b int); INSERT INTO t VALUES ('abcdef', 'xyz');\n",
+            "SET sql_mode=''; CREATE TABLE t(a varchar(3), b int); INSERT INTO t VALUES ('abcdef', 'xyz');\n",
             &["Data truncated for column 'a' at row 1", "Incorrect integer value: 'xyz'"],
             &[],
+            &mut || conn.query_drop("DROP TABLE IF EXISTS t").unwrap(),
         );
     }
 }

@@ -1,6 +1,6 @@
 //! [`Loss`]: what a statement for a server takes away, by its words.
 
-use super::words::Words;
+use super::words::{Words, is_event};
 use super::{Grammar, ObjectName};
 use crate::sql::Token;
 
@@ -178,12 +178,6 @@ fn inside(quoted: &str) -> String {
     }
     .unwrap_or_default()
     .replace("''", "'")
-}
-
-/// Whether it is about an event, and not a table with such a name: `CREATE DEFINER = a@b EVENT e`.
-fn is_event(tokens: &[Token<'_>]) -> bool {
-    let kinds = ["event", "table", "view", "index", "trigger", "function", "procedure", "database", "schema"];
-    tokens.iter().find(|token| token.is_any(&kinds)).is_some_and(|kind| kind.is("event"))
 }
 
 /// What the statements of a body name.

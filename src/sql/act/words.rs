@@ -470,3 +470,10 @@ fn calls_routine(words: &[Token<'_>]) -> bool {
     };
     words.windows(2).any(is_call)
 }
+
+/// Whether it is about an event, and not a table with such a name: `CREATE DEFINER = a@b EVENT e`.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) fn is_event(tokens: &[Token<'_>]) -> bool {
+    let kinds = ["event", "table", "view", "index", "trigger", "function", "procedure", "database", "schema"];
+    tokens.iter().find(|token| token.is_any(&kinds)).is_some_and(|kind| kind.is("event"))
+}

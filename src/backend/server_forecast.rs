@@ -155,22 +155,18 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether a query calls a function of which nobody knows what it does.
+    /// Whether a statement calls a function that may change rows.
     fn calls_unread(&mut self, called: &[ObjectName]) -> bool {
         let is_created = |name: &ObjectName| self.created.contains(&("function", name.name.to_lowercase()));
         if called.iter().any(is_created) {
             return true;
         }
-        // The rows of a table are thousands of statements with the same functions.
-        let new: Vec<ObjectName> =
-            called.iter().filter(|name| !self.functions.contains_key(&name.key())).cloned().collect();
-        if !new.is_empty() && self.server.has_unread(&new).unwrap_or(false) {
-            let is_one =
-                |name: &ObjectName| self.server.has_unread(std::slice::from_ref(name)).unwrap_or(false);
-            let found: Vec<bool> = new.iter().map(is_one).collect();
-            self.functions.extend(new.iter().map(ObjectName::key).zip(found));
-        } else {
-            self.functions.extend(new.iter().map(|name| (name.key(), false)));
+        for name in called {
+            // The rows of a table are thousands of statements with the same functions.
+            if !self.functions.contains_key(&name.key()) {
+                let may_change = self.server.has_unread(std::slice::from_ref(name)).unwrap_or(false);
+                self.functions.insert(name.key(), may_change);
+            }
         }
         called.iter().any(|name| self.functions.get(&name.key()) == Some(&true))
     }

@@ -4,6 +4,7 @@ use super::words::{Words, is_event};
 use super::{Grammar, ObjectName};
 use crate::sql::Token;
 
+mod altering;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -55,13 +56,13 @@ pub(crate) struct Dropped {
 /// The other tables that lose rows with those of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Others {
-    /// None: it is about a part of the table, or about it `ONLY`.
+    /// None: it is about a part of the table, or `ONLY` about the table.
     None,
     /// Those that inherit from it.
     Children,
-    /// Those of which a foreign key says so.
+    /// Those whose foreign keys have `ON DELETE CASCADE`.
     Keys,
-    /// Those that inherit from it, and those of which a foreign key says so.
+    /// Those that inherit from it, and those whose foreign keys have `ON DELETE CASCADE`.
     Cascading,
     /// Those that inherit from it, and all that reference it.
     Referencing,

@@ -129,6 +129,7 @@ fn statements_for_postgres_take_away_what_they_name() {
         ("ALTER TABLE b NO INHERIT s.a", "moved s.a"),
         ("ALTER TABLE a DROP CONSTRAINT c CASCADE", "constraint c on a cascade"),
         ("RESET search_path", ""),
+        ("ALTER FUNCTION purge() OWNER TO a", ""),
         ("EXPLAIN (ANALYZE false) DELETE FROM t", ""),
         ("EXPLAIN DELETE FROM t", ""),
         ("UPDATE t SET a = (SELECT b FROM c WHERE d = 1)", "overwritten t"),

@@ -205,6 +205,7 @@ fn postgres_says_what_goes_with_what_a_script_drops() {
         ("PREPARE q AS SELECT 1; CREATE TABLE ex AS EXECUTE q", ""),
         ("DROP ROLE IF EXISTS gone; DROP SEQUENCE IF EXISTS gone; CREATE SEQUENCE s9; DROP SEQUENCE s9", ""),
         ("CREATE PUBLICATION pp; DROP PUBLICATION pp", ""),
+        ("ALTER FUNCTION purge() COST 10; COPY u (id) FROM '/dev/null'", ""),
         ("INSERT INTO u SELECT id FROM t ON CONFLICT DO NOTHING; COMMENT ON TABLE u IS 'DROP TABLE u'", ""),
     ];
     for (is_asked, rows) in [(true, &asked[..]), (false, &not_asked[..])] {

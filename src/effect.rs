@@ -55,6 +55,13 @@ pub enum EffectKind {
     DropsDatabase,
     /// Everything that a role owns is removed.
     DropsOwned,
+    /// Something else is removed: a sequence, a role, or what `CASCADE` takes with it, such as a constraint, a default or a function. `object`
+    /// has its type and its name.
+    DropsObject,
+    /// Rows leave a table, and another table has them: a partition that is detached or exchanged.
+    MovesRows,
+    /// A table keeps its rows from now on only until the server stops, or until it crashes.
+    MakesVolatile,
     /// What depends on an object is removed with it, and what that is was not determined.
     DropsDependents,
     /// A statement runs what its text does not show, such as a routine. `object` is the statement.
@@ -67,7 +74,7 @@ impl EffectKind {
     /// Whether it removes something that nothing in the database can restore, or may do so. Rows that are overwritten do not count, since
     /// every script that seeds or fills a table does that.
     pub const fn is_destructive(self) -> bool {
-        !matches!(self, Self::DropsIndex | Self::OverwritesRows)
+        !matches!(self, Self::DropsIndex | Self::OverwritesRows | Self::MovesRows)
     }
 }
 
@@ -119,6 +126,11 @@ impl fmt::Display for Effect {
             EffectKind::DropsSchema => write!(f, "drops the schema `{object}` and all in it")?,
             EffectKind::DropsDatabase => write!(f, "drops the database `{object}` and all in it")?,
             EffectKind::DropsOwned => write!(f, "drops all that `{object}` owns")?,
+            EffectKind::DropsObject => write!(f, "drops the {object}")?,
+            EffectKind::MovesRows => write!(f, "moves rows of `{object}` into another table")?,
+            EffectKind::MakesVolatile => {
+                write!(f, "makes `{object}` a table that can lose all rows when the server stops")?;
+            }
             EffectKind::DropsDependents => write!(f, "drops all that depends on the {object}")?,
             EffectKind::Unread => return write!(f, "runs `{object}`, and what it does cannot be read"),
             EffectKind::Unknown => return write!(f, "may remove something: {object}"),

@@ -298,10 +298,12 @@ pub(crate) fn statement_start(text: &str, from: usize) -> usize {
     }
 }
 
-/// Whether a script has a statement, and not only comments and white space. MySQL runs what is in a comment that begins with `/*!`.
+/// Whether a script has a statement, and not only comments and white space. MySQL runs what is in a comment that begins with `/*!`,
+/// and MariaDB also with `/*M!`.
 pub(crate) fn has_statement(script: &str) -> bool {
     let script = script.trim_start_matches('\u{feff}');
-    statement_start(script, 0) < script.len() || script.contains("/*!")
+    statement_start(script, 0) < script.len()
+        || ["/*!", "/*M!"].iter().any(|comment| script.contains(comment))
 }
 
 /// The offset where the statement that begins at `start` ends, after its semicolon. The body of a trigger is part of

@@ -68,13 +68,14 @@ impl<'m> Blank<'m> {
     }
 }
 
-/// Whether a script has a statement, and not only comments. MySQL runs what is in a comment that begins with `/*!`.
+/// Whether a script has a statement, and not only comments. MySQL runs what is in a comment that begins with `/*!`, and MariaDB
+/// also with `/*M!`.
 fn has_statement(script: &str) -> bool {
     let mut rest = script.trim_start_matches('\u{feff}').trim_start();
     loop {
         let length = if rest.starts_with("--") {
             rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") && !rest.starts_with("/*!") {
+        } else if rest.starts_with("/*") && !["/*!", "/*M!"].iter().any(|run| rest.starts_with(run)) {
             rest.find("*/").map_or(rest.len(), |end| end + 2)
         } else if rest.starts_with(';') {
             1
@@ -94,7 +95,8 @@ mod tests {
         for script in ["", " \n", "-- a", "-- a\n/* b\n;*/ ;\n--", "\u{feff}-- a", "/* never ended"] {
             assert!(!has_statement(script), "{script:?}");
         }
-        for script in ["SELECT 1", "-- a\nSELECT 1", "/*! SELECT 1 */", "/* a */ x"] {
+        for script in ["SELECT 1", "-- a\nSELECT 1", "/*! SELECT 1 */", "/*M!100300 SELECT 1 */", "/* a */ x"]
+        {
             assert!(has_statement(script), "{script:?}");
         }
     }

@@ -6,6 +6,7 @@ use crate::dialect::TableName;
 mod blocker;
 mod catalog;
 mod client;
+mod column;
 mod dangling;
 mod driver;
 mod exchange;

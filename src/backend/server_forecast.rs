@@ -3,7 +3,7 @@
 mod inventory;
 mod names;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use self::inventory::{Inventory, Surroundings};
 use self::names::Names;
@@ -11,6 +11,7 @@ use crate::effect::{Effect, EffectKind, Evidence, Forecast, PlannedScript, Trust
 use crate::error::Abridged;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::act::{Act, Dropped, Grammar, Loss, ObjectName};
+use crate::sql::contains;
 use crate::sql::pieces::{Piece, Refused};
 
 /// Splits a script into its statements.
@@ -37,7 +38,9 @@ pub(super) fn forecasts(
         current,
         path: None,
         created: BTreeSet::new(),
+        functions: BTreeMap::new(),
         is_known: true,
+        is_lenient: false,
         effects: Vec::new(),
     };
     Ok(scripts.iter().map(|script| reader.forecast(script)).collect())
@@ -54,6 +57,10 @@ struct Reader<'s> {
     path: Option<Vec<String>>,
     /// The objects that the scripts created, by their kinds and names.
     created: BTreeSet<(&'static str, String)>,
+    /// Whether functions that were asked about may change rows, by their names.
+    functions: BTreeMap<String, bool>,
+    /// Whether the script makes MySQL change values that do not fit, instead of refusing them.
+    is_lenient: bool,
     /// Whether the catalogue and the scripts say what is there: nothing ran before that cannot be read.
     is_known: bool,
     /// The effects of the script that is being read.
@@ -64,7 +71,7 @@ impl Reader<'_> {
     fn forecast(&mut self, script: &PlannedScript<'_>) -> Forecast {
         self.effects = Vec::new();
         // The settings of a script end with it.
-        self.path = None;
+        (self.path, self.is_lenient) = (None, false);
         match script.text.map(self.reading.split) {
             None => self.doubt(),
             // It is refused.
@@ -91,12 +98,20 @@ impl Reader<'_> {
                 self.path = Some(path.iter().filter(|schema| *schema != "$user").cloned().collect());
             }
             Act::Creates { kind, name, .. } => _ = self.created.insert((kind, name.name.to_lowercase())),
-            _ => {}
+            _ => {
+                let made = Dropped::made(&tokens, grammar);
+                self.created.extend(made.map(|(kind, name)| (kind, name.name.to_lowercase())));
+            }
+        }
+        let is_mode =
+            tokens.first().is_some_and(|first| first.is("set")) && tokens.iter().any(|it| it.is("sql_mode"));
+        if is_mode {
+            self.is_lenient = !contains(text, "strict");
         }
         self.names.follow(&act, self.path.as_deref(), &mut self.effects);
     }
 
-    fn lose(&mut self, loss: Loss, text: &str) {
+    fn lose(&mut self, mut loss: Loss, text: &str) {
         let is_unread = match &loss {
             Loss::Unread => true,
             Loss::Calls(called) => self.calls_unread(called),
@@ -105,6 +120,12 @@ impl Reader<'_> {
         if is_unread {
             self.doubt();
             return self.add([Effect::new(EffectKind::Unread, Abridged(text).to_string(), Evidence::Text)]);
+        }
+        if matches!(loss, Loss::Server(_)) {
+            return self.add(as_written(&loss, self.reading.grammar));
+        }
+        if let Loss::Type(retyped) = &mut loss {
+            retyped.is_lenient |= self.is_lenient;
         }
         let Some(loss) = self.names.as_before(loss, self.path.as_deref()) else { return };
         let surroundings = Surroundings { current: self.current.as_deref(), path: self.path.as_deref() };
@@ -134,10 +155,20 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether a query calls a function of which nobody knows what it does.
+    /// Whether a statement calls a function that may change rows.
     fn calls_unread(&mut self, called: &[ObjectName]) -> bool {
         let is_created = |name: &ObjectName| self.created.contains(&("function", name.name.to_lowercase()));
-        called.iter().any(is_created) || self.server.has_unread(called).unwrap_or(false)
+        if called.iter().any(is_created) {
+            return true;
+        }
+        for name in called {
+            // The rows of a table are thousands of statements with the same functions.
+            if !self.functions.contains_key(&name.key()) {
+                let may_change = self.server.has_unread(std::slice::from_ref(name)).unwrap_or(false);
+                self.functions.insert(name.key(), may_change);
+            }
+        }
+        called.iter().any(|name| self.functions.get(&name.key()) == Some(&true))
     }
 
     /// Whether what is not there now is not there either when the statement runs, so that nothing is lost.
@@ -152,6 +183,11 @@ impl Reader<'_> {
                 _ => true,
             }
     }
+}
+
+/// A sequence or a role as a person needs it: with its kind.
+pub(super) fn described(kind: &str, name: &str) -> String {
+    format!("{kind} `{name}`")
 }
 
 /// The effects of a loss without the catalogue.
@@ -170,6 +206,9 @@ fn as_written(loss: &Loss, grammar: &Grammar) -> Vec<Effect> {
                 // On MySQL, a schema is a database.
                 "schema" if !grammar.folds => effect(EffectKind::DropsDatabase, shown),
                 "schema" if *cascades => effect(EffectKind::DropsSchema, shown),
+                kind @ ("sequence" | "role" | "publication" | "subscription") => {
+                    effect(EffectKind::DropsObject, described(kind, &shown))
+                }
                 kind if *cascades => effect(EffectKind::DropsDependents, format!("{kind} `{shown}`")),
                 _ => Vec::new(),
             }
@@ -179,8 +218,11 @@ fn as_written(loss: &Loss, grammar: &Grammar) -> Vec<Effect> {
         }
         Loss::Rows { table, .. } => effect(EffectKind::DeletesRows, table.name.clone()),
         Loss::Overwritten(table) => effect(EffectKind::OverwritesRows, table.name.clone()),
+        Loss::Moved(table) => effect(EffectKind::MovesRows, table.name.clone()),
+        Loss::Volatile(table) => effect(EffectKind::MakesVolatile, table.name.clone()),
+        Loss::Server(what) => effect(EffectKind::DropsObject, (*what).to_owned()),
         Loss::Owned(roles) => effect(EffectKind::DropsOwned, roles.join(", ")),
         // Whether another type can cut values depends on the one before.
-        Loss::Type { .. } | Loss::Calls(_) | Loss::Unread => Vec::new(),
+        Loss::Type(_) | Loss::Charset { .. } | Loss::Calls(_) | Loss::Unread => Vec::new(),
     }
 }

@@ -16,7 +16,7 @@ mod words;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use self::changed::Changed;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(crate) use self::loss::{Dropped, Loss};
+pub(crate) use self::loss::{Dropped, Loss, Others, Retyped};
 #[cfg(feature = "mysql")]
 pub(crate) use self::rows::rows_of;
 

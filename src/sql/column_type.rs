@@ -56,6 +56,24 @@ pub(crate) fn can_cut(old: &str, new: &str) -> bool {
     }
 }
 
+/// Whether values of the old type may be none of the new one, so that a server that refuses nothing puts others in their place.
+#[cfg(feature = "mysql")]
+pub(crate) fn may_misfit(old: &str, new: &str) -> bool {
+    let (old, new) = (kind(old), kind(new));
+    let is_other = std::mem::discriminant(&old) != std::mem::discriminant(&new);
+    let is_number = |kind: &Kind| matches!(kind, Kind::Integer { .. } | Kind::Exact(_) | Kind::Float(_));
+    is_other
+        && !matches!(new, Kind::Text(_) | Kind::Bytes(_))
+        && !(is_number(&old) && is_number(&new))
+        && !(old == Kind::Date && matches!(new, Kind::Moment(_)))
+}
+
+/// Whether it is a type of texts, which have a character set.
+#[cfg(feature = "mysql")]
+pub(crate) fn holds_text(text: &str) -> bool {
+    matches!(kind(text), Kind::Text(_) | Kind::Choice(_))
+}
+
 /// The number of decimal digits of an integer, with its sign.
 const fn digits(bits: u64) -> u64 {
     bits * 3 / 10 + 1

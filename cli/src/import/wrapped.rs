@@ -72,7 +72,7 @@ fn blank_len(text: &str) -> usize {
         rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         rest = if rest.starts_with("--") {
             rest.split_once('\n').map_or("", |(_, rest)| rest)
-        } else if rest.starts_with("/*") && !rest.starts_with("/*!") {
+        } else if rest.starts_with("/*") && !["/*!", "/*M!"].iter().any(|run| rest.starts_with(run)) {
             match rest.split_once("*/") {
                 Some((_, rest)) => rest,
                 None => return text.len() - rest.len(),

@@ -72,6 +72,26 @@ fn of_a_line_of_megabytes_the_part_around_the_error_is_shown() {
     });
 }
 
+/// A dump of 5 MB with one value that does not fit printed 15 MB, with all rows of the table.
+#[test]
+fn of_a_dump_of_megabytes_the_value_that_does_not_fit_is_shown() {
+    let rows: Vec<String> = (0..10_000).map(|row| format!("({row},'{}')", "y".repeat(500))).collect();
+    let script =
+        format!("CREATE TABLE t(a int, s text); INSERT INTO t VALUES {},('bad','z');\n", rows.join(","));
+    for url in [servers::postgres().as_ref().map(postgres_url), servers::mysql().as_ref().map(mysql_url)] {
+        let Some(url) = url else { continue };
+        let mut shell = Shell::new();
+        shell.set("SWITCHY_DATABASE_URL", &url);
+        shell.write("migrations/1.sql", &script);
+        let said = bears_script(&mut shell, "migrate --table text");
+        assert!(said.contains("bad"), "{said}");
+        if url.starts_with("postgres") {
+            assert!(said.contains(",('bad','z');"), "{said}");
+        }
+        bears_script(&mut shell, "migrate --json --table json");
+    }
+}
+
 /// An error that names a long word, and a word that is one.
 #[test]
 fn of_a_long_message_the_ends_are_shown() {

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::thread;
 
+use mysql::prelude::Queryable;
 use switchy_schema::{Backend, BoxError, Migration, MigrationRunner, Mysql, Postgres};
 
 use crate::servers::{self, MysqlDatabase, PostgresDatabase};
@@ -136,6 +137,56 @@ fn what_mariadb_warns_of_is_shown() {
     let says = "SET sql_mode = '';\nCREATE TABLE IF NOT EXISTS users (a INT);\nINSERT INTO users VALUES (REPEAT('long ', 9));";
     what_is_said(&mut shell, says);
     shell.assert("mariadb_says");
+}
+
+/// What a server says of the statements of `script`: always its warnings, with `-v` also its notices, and both in JSON.
+fn says(url: &str, script: &str, warnings: &[&str], notices: &[&str], clear: &mut dyn FnMut()) {
+    let shell = of_server(url);
+    shell.remove("migrations/2025-01-01-000000_users");
+    shell.remove("migrations/2025-01-02-000000_email");
+    shell.write("migrations/1_it.sql", script);
+    let mut output = |table: &str, more: &str| {
+        clear();
+        let line = format!("migrate --table {table}{more}");
+        let output = shell.command(&line.split(' ').collect::<Vec<_>>()).output().unwrap();
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
+    };
+    let has = |said: &str, expected: &[&str]| expected.iter().all(|it| said.contains(it));
+    let [_, said] = output("quiet", "");
+    assert!(has(&said, warnings) && notices.iter().all(|it| !said.contains(it)), "{said}");
+    assert!(said.contains("note: ") && said.contains("migrations/1_it.sql:1:"), "{said}");
+    let [_, said] = output("loud", " -v");
+    assert!(has(&said, warnings) && has(&said, notices), "{said}");
+    let [said, _] = output("json", " --json");
+    assert!(has(&said, warnings) && has(&said, notices), "{said}");
+    shell.write("migrations/1_it.sql", &format!("{}; SELECT nothing;", script.trim_end_matches([';', '\n'])));
+    let [_, said] = output("failing", "");
+    assert!(has(&said, warnings), "{said}");
+    let [said, _] = output("failing_json", " --json");
+    assert!(has(&said, warnings) && has(&said, notices), "{said}");
+}
+
+#[test]
+fn warnings_of_a_server_are_always_shown_and_its_notices_on_request() {
+    if let Some(database) = servers::postgres() {
+        says(
+            &postgres_url(&database),
+            "DO $$ BEGIN RAISE NOTICE 'checked % rows', 42; RAISE WARNING 'three rows were skipped'; END $$;\n",
+            &["three rows were skipped"],
+            &["checked 42 rows"],
+            &mut || (),
+        );
+    }
+    if let Some(database) = servers::mysql() {
+        let mut conn = database.connect();
+        says(
+            &mysql_url(&database),
+            "SET sql_mode=''; CREATE TABLE t(a varchar(3), b int); INSERT INTO t VALUES ('abcdef', 'xyz');\n",
+            &["Data truncated for column 'a' at row 1", "Incorrect integer value: 'xyz'"],
+            &[],
+            &mut || conn.query_drop("DROP TABLE IF EXISTS t").unwrap(),
+        );
+    }
 }
 
 /// A runner whose migration waits until the test ends it.

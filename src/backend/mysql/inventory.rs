@@ -3,13 +3,13 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
+use super::column::{Column, schema};
 use super::query::{self, fault, get, text};
-use crate::backend::server_forecast::{Inventory, Surroundings};
+use crate::backend::server_forecast::{Inventory, Surroundings, described};
 use crate::backend::server_ledger::Tables;
 use crate::effect::{Effect, EffectKind, Evidence};
 use crate::fault::Fault;
-use crate::sql::act::{Dropped, Loss, ObjectName};
-use crate::sql::column_type::can_cut;
+use crate::sql::act::{Dropped, Loss, ObjectName, Others};
 
 impl Inventory for Conn {
     fn current_schema(&mut self) -> Result<Option<String>, Fault> {
@@ -44,27 +44,59 @@ impl Inventory for Conn {
                 Ok(Some(vec![effect(EffectKind::DropsIndex, name.name.clone())]))
             }
             Loss::Column { table, column, .. } => {
-                let found = column_type(self, table, column, surroundings)?;
+                let found = Column::named(self, table, column, surroundings)?;
                 let shown =
                     |_| effect(EffectKind::DropsColumn, shown(table, surroundings)).column(column.clone());
                 Ok(found.map(shown).map(|effect| vec![effect]))
             }
-            Loss::Rows { table: name, .. } => {
-                let found = table(self, name, surroundings)?;
-                Ok(found.map(|table| vec![table.effect(EffectKind::DeletesRows, surroundings)]))
+            Loss::Rows { table: name, others } => {
+                let Some(found) = table(self, name, surroundings)? else { return Ok(None) };
+                let mut emptied = vec![found];
+                if *others == Others::Cascading {
+                    add_cascading(self, &mut emptied)?;
+                }
+                let deletes = |table: Found| table.effect(EffectKind::DeletesRows, surroundings);
+                Ok(Some(emptied.into_iter().map(deletes).collect()))
             }
-            Loss::Overwritten(name) => {
-                let found = table(self, name, surroundings)?;
-                Ok(found.map(|table| vec![table.effect(EffectKind::OverwritesRows, surroundings)]))
+            Loss::Overwritten(name) => written(self, name, EffectKind::OverwritesRows, surroundings),
+            Loss::Moved(name) => written(self, name, EffectKind::MovesRows, surroundings),
+            Loss::Volatile(name) => written(self, name, EffectKind::MakesVolatile, surroundings),
+            Loss::Type(retyped) => {
+                let Some(column) = Column::named(self, &retyped.table, &retyped.column, surroundings)? else {
+                    return Ok(None);
+                };
+                let changed = effect(EffectKind::ChangesType, shown(&retyped.table, surroundings));
+                let changed = changed.column(retyped.column.clone());
+                Ok(Some(if column.can_lose_by(retyped) { vec![changed] } else { Vec::new() }))
             }
-            Loss::Type { table, column, to, .. } => {
-                let Some(old) = column_type(self, table, column, surroundings)? else { return Ok(None) };
-                let changed =
-                    effect(EffectKind::ChangesType, shown(table, surroundings)).column(column.clone());
-                Ok(Some(if can_cut(&old, to) { vec![changed] } else { Vec::new() }))
+            Loss::Charset { table, charset } => {
+                let columns = Column::all(self, table, surroundings)?;
+                let changed = |column: Column| {
+                    effect(EffectKind::ChangesType, shown(table, surroundings)).column(column.name)
+                };
+                let columns = columns.into_iter().filter(|column| column.can_lose_in(charset));
+                Ok(Some(columns.map(changed).collect()))
+            }
+            Loss::Object(Dropped { kind: "sequence", name, .. }) => {
+                let sql = format!(
+                    "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'SEQUENCE' AND TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+                    schema(name, surroundings),
+                    text(Some(&name.name))
+                );
+                let found = query::column::<String>(self, &sql).map_err(fault)?;
+                Ok(found.map(|name| vec![effect(EffectKind::DropsObject, described("sequence", &name))]))
+            }
+            Loss::Object(Dropped { kind: "role", name, .. }) => {
+                // A user who may not read it is told what the text says.
+                let sql =
+                    format!("SELECT User FROM mysql.user WHERE User = {} LIMIT 1", text(Some(&name.name)));
+                let found = query::column::<String>(self, &sql).map_err(fault)?;
+                Ok(found.map(|name| vec![effect(EffectKind::DropsObject, described("role", &name))]))
             }
             // No row is in them.
-            Loss::Object(_) | Loss::Owned(_) | Loss::Calls(_) | Loss::Unread => Ok(Some(Vec::new())),
+            Loss::Object(_) | Loss::Owned(_) | Loss::Server(_) | Loss::Calls(_) | Loss::Unread => {
+                Ok(Some(Vec::new()))
+            }
         }
     }
 
@@ -75,8 +107,13 @@ impl Inventory for Conn {
             format!("(ROUTINE_SCHEMA = {schema} AND ROUTINE_NAME = {})", text(Some(&name.name)))
         };
         let any = functions.iter().map(is_one).collect::<Vec<_>>().join(" OR ");
+        // The text of a function is hidden from who may not see it.
         let sql = format!(
-            "SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_TYPE = 'FUNCTION' AND ({any})"
+            "SELECT COUNT(*) FROM information_schema.ROUTINES f WHERE f.ROUTINE_TYPE = 'FUNCTION' AND ({any})
+            AND (f.ROUTINE_DEFINITION IS NULL OR LOWER(f.ROUTINE_DEFINITION) REGEXP
+                '(^|[^a-z_])(insert|update|delete|truncate|replace|create|alter|drop|rename|execute|call|load|grant|revoke)([^a-z_]|$)'
+            OR EXISTS (SELECT 1 FROM information_schema.ROUTINES o WHERE o.ROUTINE_NAME <> f.ROUTINE_NAME
+                AND LOCATE(LOWER(o.ROUTINE_NAME), LOWER(f.ROUTINE_DEFINITION)) > 0))"
         );
         Ok(query::column::<u64>(self, &sql).map_err(fault)? != Some(0))
     }
@@ -104,7 +141,9 @@ impl Found {
     }
 
     fn effect(self, kind: EffectKind, surroundings: Surroundings<'_>) -> Effect {
-        let rows = self.rows.filter(|_| kind != EffectKind::OverwritesRows);
+        let is_counted =
+            matches!(kind, EffectKind::DropsTable | EffectKind::ReplacesTable | EffectKind::DeletesRows);
+        let rows = self.rows.filter(|_| is_counted);
         let object = surroundings.shown(&self.schema, &self.name);
         Effect { rows, ..Effect::new(kind, object, Evidence::Catalog) }
     }
@@ -112,12 +151,6 @@ impl Found {
 
 const TABLES: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS FROM information_schema.TABLES
     WHERE TABLE_TYPE <> 'SEQUENCE' AND TABLE_SCHEMA = ";
-
-/// The schema of a name, in SQL.
-fn schema(name: &ObjectName, surroundings: Surroundings<'_>) -> String {
-    let schema = surroundings.schemas_of(name).into_iter().next().flatten();
-    schema.map_or_else(|| "DATABASE()".to_owned(), |schema| text(Some(&schema)))
-}
 
 fn shown(name: &ObjectName, surroundings: Surroundings<'_>) -> String {
     match surroundings.schemas_of(name).into_iter().next().flatten() {
@@ -132,19 +165,36 @@ fn table(conn: &mut Conn, name: &ObjectName, surroundings: Surroundings<'_>) -> 
     Ok(row.as_ref().and_then(Found::of))
 }
 
-fn column_type(
+/// What happens to the rows of a table other than that they are deleted.
+fn written(
     conn: &mut Conn,
-    table: &ObjectName,
-    column: &str,
+    name: &ObjectName,
+    kind: EffectKind,
     surroundings: Surroundings<'_>,
-) -> Result<Option<String>, Fault> {
-    let sql = format!(
-        "SELECT COLUMN_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} AND COLUMN_NAME = {}",
-        schema(table, surroundings),
-        text(Some(&table.name)),
-        text(Some(column))
-    );
-    query::column(conn, &sql).map_err(fault)
+) -> Result<Option<Vec<Effect>>, Fault> {
+    Ok(table(conn, name, surroundings)?.map(|table| vec![table.effect(kind, surroundings)]))
+}
+
+/// Adds the tables whose rows are deleted with those of the first one, by `ON DELETE CASCADE`.
+fn add_cascading(conn: &mut Conn, emptied: &mut Vec<Found>) -> Result<(), Fault> {
+    let mut place = 0;
+    while let Some(table) = emptied.get(place) {
+        let sql = format!(
+            "SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.TABLE_TYPE, t.TABLE_ROWS FROM information_schema.REFERENTIAL_CONSTRAINTS r
+            JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = r.CONSTRAINT_SCHEMA AND t.TABLE_NAME = r.TABLE_NAME
+            WHERE r.DELETE_RULE = 'CASCADE' AND r.UNIQUE_CONSTRAINT_SCHEMA = {} AND r.REFERENCED_TABLE_NAME = {} ORDER BY 1, 2",
+            text(Some(&table.schema)),
+            text(Some(&table.name))
+        );
+        let rows: Vec<Row> = conn.query(sql).map_err(fault)?;
+        for found in rows.iter().filter_map(Found::of) {
+            if !emptied.iter().any(|known| (&known.schema, &known.name) == (&found.schema, &found.name)) {
+                emptied.push(found);
+            }
+        }
+        place += 1;
+    }
+    Ok(())
 }
 
 /// A database with all its tables and views.

@@ -4,7 +4,8 @@ use postgres::{Client, Row};
 
 use super::estimate::ESTIMATE;
 use super::{fault, query};
-use crate::backend::server_forecast::Surroundings;
+use crate::backend::server_forecast::{Surroundings, described};
+use crate::dialect::quote;
 use crate::effect::{Effect, EffectKind, Evidence};
 use crate::fault::Fault;
 
@@ -25,6 +26,10 @@ pub(super) enum Root {
         column: String,
     },
     Trigger {
+        table: String,
+        name: String,
+    },
+    Constraint {
         table: String,
         name: String,
     },
@@ -95,6 +100,11 @@ impl Root {
                 WHERE tgrelid = pg_catalog.to_regclass($1) AND tgname = $2 AND NOT tgisinternal",
                 [Some(table), Some(name)],
             ),
+            Self::Constraint { table, name } => (
+                "SELECT 'pg_catalog.pg_constraint'::regclass::oid, oid, 0 FROM pg_catalog.pg_constraint
+                WHERE conrelid = pg_catalog.to_regclass($1) AND conname = $2",
+                [Some(table), Some(name)],
+            ),
             Self::Routine { schema, name } => (
                 "SELECT 'pg_catalog.pg_proc'::regclass::oid, p.oid, 0 FROM pg_catalog.pg_proc p
                 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -119,7 +129,8 @@ impl Root {
     }
 }
 
-/// The tables, columns, views and triggers that are dropped with an object; `None` if there is no such object.
+/// The tables, columns, views and triggers that are dropped with an object, and what else `CASCADE` takes with it; `None` if there is no such
+/// object.
 ///
 /// An object goes with one that it depends on. If one goes that is internal to another one, such as the rule of a view, that one goes too
 /// (`findDependentObjects` in `dependency.c`).
@@ -130,10 +141,12 @@ pub(super) fn dependents(
     surroundings: Surroundings<'_>,
 ) -> Result<Option<Vec<Effect>>, Fault> {
     let (root, values) = root.query();
+    let cascades = kinds == Kinds::All;
     let kinds = match kinds {
         Kinds::Parts => "'a', 'i', 'e', 'x', 'P', 'S'",
         Kinds::All => "'n', 'a', 'i', 'e', 'x', 'P', 'S'",
     };
+    let takes = if cascades { "true" } else { "false" };
     let sql = format!(
         "WITH RECURSIVE root (classid, objid, objsubid) AS ({root}), gone (classid, objid, objsubid) AS (
             SELECT classid, objid, objsubid FROM root
@@ -146,6 +159,20 @@ pub(super) fn dependents(
                 SELECT d.refclassid, d.refobjid, d.refobjsubid FROM pg_catalog.pg_depend d
                 WHERE d.classid = gone.classid AND d.objid = gone.objid AND gone.objsubid IN (0, d.objsubid) AND d.deptype = 'i'
             ) AS next
+        ), taken AS (
+            SELECT DISTINCT d.classid, d.objid FROM gone JOIN pg_catalog.pg_depend d
+            ON d.refclassid = gone.classid AND d.refobjid = gone.objid AND gone.objsubid IN (0, d.refobjsubid)
+            WHERE d.deptype = 'n' AND {takes} AND d.objsubid = 0
+            AND EXISTS (SELECT FROM gone g WHERE g.classid = d.classid AND g.objid = d.objid AND g.objsubid = 0)
+            AND NOT EXISTS (SELECT FROM root r WHERE r.classid = d.classid AND r.objid = d.objid)
+            AND NOT EXISTS (
+                SELECT FROM pg_catalog.pg_depend p JOIN gone g
+                ON p.refclassid = g.classid AND p.refobjid = g.objid AND g.objsubid IN (0, p.refobjsubid)
+                WHERE p.classid = d.classid AND p.objid = d.objid
+                AND (p.deptype <> 'n' OR p.refclassid = 'pg_catalog.pg_namespace'::regclass))
+            AND d.classid NOT IN ('pg_catalog.pg_trigger'::regclass, 'pg_catalog.pg_rewrite'::regclass)
+            AND NOT (d.classid = 'pg_catalog.pg_class'::regclass
+                AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.objid AND c.relkind IN ('r', 'p', 'f', 'v', 'm')))
         ), relations AS (
             SELECT objid FROM gone WHERE classid = 'pg_catalog.pg_class'::regclass AND objsubid = 0
         )
@@ -165,6 +192,8 @@ pub(super) fn dependents(
         JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE NOT t.tgisinternal AND c.oid NOT IN (SELECT objid FROM relations)
         AND t.oid IN (SELECT objid FROM gone WHERE classid = 'pg_catalog.pg_trigger'::regclass)
+        UNION ALL
+        SELECT 5, i.schema, i.identity, i.type, NULL FROM taken, LATERAL pg_catalog.pg_identify_object(taken.classid, taken.objid, 0) i
         ORDER BY 1, 2, 3, 4"
     );
     let rows = query(client, &sql, &values).map_err(fault)?;
@@ -180,10 +209,38 @@ fn effect(row: &Row, surroundings: Surroundings<'_>) -> Option<Effect> {
         2 => EffectKind::DropsTable,
         3 => EffectKind::DropsColumn,
         4 => EffectKind::DropsTrigger,
+        5 => return Some(taken(detail.unwrap_or_default(), row.get(2), surroundings)),
         _ => return None,
     };
     let rows = row.get::<_, Option<&str>>(4).and_then(|rows| rows.parse().ok());
     let effect = Effect::new(kind, surroundings.shown(row.get(1), row.get(2)), Evidence::Catalog);
     let column = detail.filter(|_| kind == EffectKind::DropsColumn).map(str::to_owned);
     Some(Effect { rows: rows.filter(|_| kind == EffectKind::DropsTable), column, ..effect })
+}
+
+/// What `CASCADE` takes, by its type and its name as `pg_identify_object` says them: `policy` and `a on public.b`.
+fn taken(kind: &str, identity: &str, surroundings: Surroundings<'_>) -> Effect {
+    let mut identity = format!(" {identity}");
+    if let Some(current) = surroundings.current {
+        for before in [" ", "(", ","] {
+            identity = identity.replace(&format!("{before}{}.", shown_as(current)), before);
+        }
+    }
+    let identity = identity.trim_start();
+    let kind = kind.trim_start_matches("table ");
+    if kind == "index" {
+        return Effect::new(EffectKind::DropsIndex, identity, Evidence::Catalog);
+    }
+    let object = match (identity.strip_prefix("for "), identity.rsplit_once(" on ")) {
+        (Some(column), _) => format!("{kind} of `{column}`"),
+        (None, Some((name, table))) => format!("{kind} `{name}` of `{table}`"),
+        (None, None) => described(kind, identity),
+    };
+    Effect::new(EffectKind::DropsObject, object, Evidence::Catalog)
+}
+
+/// A name as the server shows it: in quotes if it needs them.
+fn shown_as(name: &str) -> String {
+    let is_plain = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    if is_plain { name.to_owned() } else { quote(name) }
 }

@@ -5,14 +5,32 @@ use postgres::{Client, Row};
 use super::dependents::{Kinds, Root, dependents};
 use super::estimate::ESTIMATE;
 use super::{fault, query};
-use crate::backend::server_forecast::{Inventory, Surroundings};
+use crate::backend::server_forecast::{Inventory, Surroundings, described};
 use crate::backend::server_ledger::Tables;
 use crate::dialect::quote;
 use crate::effect::{Effect, EffectKind, Evidence};
 use crate::fault::Fault;
-use crate::sql::act::{Dropped, Loss, ObjectName};
+use crate::sql::act::{Dropped, Loss, ObjectName, Others, Retyped};
 use crate::sql::column_type::can_cut;
 use crate::sql::same_name;
+
+/// Whether one of these functions may change rows. A function in SQL or PL/pgSQL is read: it changes nothing if it has no statement that
+/// does, and names no other function that may. The functions of two extensions only make random values.
+const UNREAD: &str = r"WITH own AS (
+        SELECT p.oid, p.proname, p.prosrc, l.lanname FROM pg_catalog.pg_proc p
+        JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+        WHERE p.provolatile = 'v' AND (n.nspname NOT IN ('pg_catalog', 'information_schema')
+            OR p.proname IN ('lo_unlink', 'lo_put', 'lo_truncate', 'lo_truncate64', 'lowrite', 'pg_drop_replication_slot',
+                'query_to_xml', 'query_to_xml_and_xmlschema'))
+        AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+            WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+            AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND e.extname IN ('uuid-ossp', 'pgcrypto'))
+    )
+    SELECT EXISTS (SELECT FROM own f WHERE f.proname = ANY (pg_catalog.string_to_array($1, E'\n')) AND (
+        f.lanname NOT IN ('sql', 'plpgsql') OR f.prosrc = ''
+        OR f.prosrc ~* '\m(insert|update|delete|truncate|merge|create|alter|drop|execute|call|copy|do|refresh|import|grant|revoke)\M'
+        OR EXISTS (SELECT FROM own o WHERE o.oid <> f.oid AND pg_catalog.strpos(pg_catalog.lower(f.prosrc), o.proname) > 0)))";
 
 impl Inventory for Client {
     fn current_schema(&mut self) -> Result<Option<String>, Fault> {
@@ -25,29 +43,19 @@ impl Inventory for Client {
             Loss::Column { table, column, cascades, .. } => {
                 let kinds = if *cascades { Kinds::All } else { Kinds::Parts };
                 let root = |name: String| Root::Column { table: name, column: column.clone() };
-                first(table, surroundings, |name| dependents(self, &root(name), kinds, surroundings))
+                first(table, surroundings, |name| {
+                    let inherited = inherited_columns(self, &name, column, surroundings)?;
+                    let found = dependents(self, &root(name), kinds, surroundings)?;
+                    Ok(found.map(|found| [found, inherited].concat()))
+                })
             }
-            Loss::Rows { table, cascades } => {
-                let referencing = if *cascades {
-                    "UNION SELECT conrelid FROM pg_catalog.pg_constraint JOIN gone ON confrelid = gone.oid WHERE contype = 'f'"
-                } else {
-                    ""
-                };
-                first(table, surroundings, |name| emptied(self, &name, referencing, surroundings))
+            Loss::Rows { table, others } => {
+                first(table, surroundings, |name| emptied(self, &name, *others, surroundings))
             }
-            Loss::Overwritten(table) => {
-                let overwrites = |effects: Vec<Effect>| {
-                    let effects = effects.into_iter().map(|it| Effect {
-                        kind: EffectKind::OverwritesRows,
-                        rows: None,
-                        ..it
-                    });
-                    effects.collect()
-                };
-                let found = first(table, surroundings, |name| emptied(self, &name, "", surroundings))?;
-                Ok(found.map(overwrites))
-            }
-            Loss::Type { table, column, to, using } => {
+            Loss::Overwritten(table) => written(self, table, EffectKind::OverwritesRows, surroundings),
+            Loss::Moved(table) => written(self, table, EffectKind::MovesRows, surroundings),
+            Loss::Volatile(table) => written(self, table, EffectKind::MakesVolatile, surroundings),
+            Loss::Type(Retyped { table, column, to, using, .. }) => {
                 let Some((shown, old)) =
                     first(table, surroundings, |name| column_type(self, &name, column, surroundings))?
                 else {
@@ -70,18 +78,13 @@ impl Inventory for Client {
                 }
                 Ok(Some(effects))
             }
-            Loss::Calls(_) | Loss::Unread => Ok(Some(Vec::new())),
+            Loss::Charset { .. } | Loss::Server(_) | Loss::Calls(_) | Loss::Unread => Ok(Some(Vec::new())),
         }
     }
 
     fn has_unread(&mut self, functions: &[ObjectName]) -> Result<bool, Fault> {
         let names: Vec<&str> = functions.iter().map(|name| &*name.name).collect();
-        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p
-            JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-            WHERE p.proname = ANY (pg_catalog.string_to_array($1, E'\\n')) AND p.provolatile = 'v'
-            AND (n.nspname NOT IN ('pg_catalog', 'information_schema')
-                OR p.proname IN ('lo_unlink', 'query_to_xml', 'query_to_xml_and_xmlschema')))";
-        let rows = query(self, sql, &[Some(&names.join("\n"))]).map_err(fault)?;
+        let rows = query(self, UNREAD, &[Some(&names.join("\n"))]).map_err(fault)?;
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 }
@@ -148,7 +151,28 @@ fn object(
         "type" | "domain" => first(name, surroundings, |name| of(&Root::Type(name))),
         "table" => first(name, surroundings, |name| of(&Root::Relation { name, relkinds: "r,p,f" })),
         "view" => first(name, surroundings, |name| of(&Root::Relation { name, relkinds: "v,m" })),
-        "sequence" => first(name, surroundings, |name| of(&Root::Relation { name, relkinds: "S" })),
+        "sequence" => {
+            let found = first(name, surroundings, |name| of(&Root::Relation { name, relkinds: "S" }))?;
+            let dropped = heading(EffectKind::DropsObject);
+            let dropped = Effect { object: described(kind, &dropped.object), ..dropped };
+            Ok(found.map(|found| [vec![dropped], found].concat()))
+        }
+        "role" | "publication" | "subscription" => {
+            let sql = match *kind {
+                "role" => "SELECT FROM pg_catalog.pg_roles WHERE rolname = $1",
+                "publication" => "SELECT FROM pg_catalog.pg_publication WHERE pubname = $1",
+                _ => "SELECT FROM pg_catalog.pg_subscription WHERE subname = $1",
+            };
+            let found = query(client, sql, &[Some(&name.name)]).map_err(fault)?;
+            let dropped =
+                Effect::new(EffectKind::DropsObject, described(kind, &name.name), Evidence::Catalog);
+            Ok((!found.is_empty()).then(|| vec![dropped]))
+        }
+        "constraint" => {
+            let Some(table) = on else { return Ok(None) };
+            let constraint = &name.name;
+            first(table, surroundings, |table| of(&Root::Constraint { table, name: constraint.clone() }))
+        }
         "index" => {
             let found = first(name, surroundings, |name| of(&Root::Relation { name, relkinds: "i,I" }))?;
             Ok(found.map(|_| vec![heading(EffectKind::DropsIndex)]))
@@ -163,15 +187,29 @@ fn object(
     }
 }
 
-/// The tables of which rows are deleted, of a table and, with the query of the tables that reference it, of those.
+/// The tables that lose rows with a table, and that table.
 fn emptied(
     client: &mut Client,
     name: &str,
-    referencing: &str,
+    others: Others,
     surroundings: Surroundings<'_>,
 ) -> Result<Option<Vec<Effect>>, Fault> {
+    // A partition is a part of its table.
+    const CHILDREN: &str =
+        "SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class k ON k.oid = i.inhrelid
+        WHERE i.inhparent = gone.oid AND NOT k.relispartition";
+    const REFERENCING: &str = "SELECT conrelid FROM pg_catalog.pg_constraint WHERE confrelid = gone.oid AND contype = 'f' AND conparentid = 0";
+    let next = match others {
+        Others::None => "SELECT gone.oid".to_owned(),
+        Others::Children => CHILDREN.to_owned(),
+        Others::Keys => format!("{REFERENCING} AND confdeltype = 'c'"),
+        Others::Cascading => format!("{CHILDREN} UNION ALL {REFERENCING} AND confdeltype = 'c'"),
+        Others::Referencing => format!("{CHILDREN} UNION ALL {REFERENCING}"),
+    };
     let sql = format!(
-        "WITH RECURSIVE gone (oid) AS (SELECT pg_catalog.to_regclass($1)::oid {referencing})
+        "WITH RECURSIVE gone (oid) AS (
+            SELECT pg_catalog.to_regclass($1)::oid UNION SELECT next.oid FROM gone, LATERAL ({next}) AS next (oid)
+        )
         SELECT n.nspname::text, c.relname::text, {ESTIMATE} FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN gone ON gone.oid = c.oid ORDER BY c.oid <> pg_catalog.to_regclass($1), 1, 2"
     );
@@ -182,6 +220,44 @@ fn emptied(
         Effect { rows, ..Effect::new(EffectKind::DeletesRows, object, Evidence::Catalog) }
     };
     Ok((!rows.is_empty()).then(|| rows.iter().map(effect).collect()))
+}
+
+/// What happens to the rows of a table other than that they are deleted.
+fn written(
+    client: &mut Client,
+    table: &ObjectName,
+    kind: EffectKind,
+    surroundings: Surroundings<'_>,
+) -> Result<Option<Vec<Effect>>, Fault> {
+    let found = first(table, surroundings, |name| emptied(client, &name, Others::None, surroundings))?;
+    Ok(found.map(|found| found.into_iter().map(|it| Effect { kind, rows: None, ..it }).collect()))
+}
+
+/// The columns that are dropped with one of a table or of a type: of the tables that inherit it, and of those of that type.
+fn inherited_columns(
+    client: &mut Client,
+    table: &str,
+    column: &str,
+    surroundings: Surroundings<'_>,
+) -> Result<Vec<Effect>, Fault> {
+    let sql = "WITH RECURSIVE own (oid) AS (
+            SELECT pg_catalog.to_regclass($1)::oid UNION SELECT next.oid FROM own, LATERAL (
+                SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = own.oid
+                UNION ALL
+                SELECT k.oid FROM pg_catalog.pg_class k JOIN pg_catalog.pg_type t ON t.oid = k.reloftype WHERE t.typrelid = own.oid
+            ) AS next (oid)
+        )
+        SELECT n.nspname::text, c.relname::text FROM own JOIN pg_catalog.pg_class c ON c.oid = own.oid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = $2 AND NOT a.attisdropped
+        WHERE c.oid <> pg_catalog.to_regclass($1) AND NOT c.relispartition AND (c.reloftype <> 0 OR NOT a.attislocal)
+        ORDER BY 1, 2";
+    let rows = query(client, sql, &[Some(table), Some(column)]).map_err(fault)?;
+    let effect = |row: &Row| {
+        let object = surroundings.shown(row.get(0), row.get(1));
+        Effect::new(EffectKind::DropsColumn, object, Evidence::Catalog).column(column)
+    };
+    Ok(rows.iter().map(effect).collect())
 }
 
 /// The table as it is shown, and the type of its column.

@@ -12,7 +12,8 @@ pub(in crate::backend) trait Inventory {
     /// What a statement takes away, with everything that goes with it; `None` if what it names is not there.
     fn lost(&mut self, loss: &Loss, surroundings: Surroundings<'_>) -> Result<Option<Vec<Effect>>, Fault>;
 
-    /// Whether one of these functions may change rows, and nobody knows what it does: it is not the server's own.
+    /// Whether one of these functions may change rows: it is not the server's own, and its text cannot be read or has a statement that changes
+    /// something.
     fn has_unread(&mut self, functions: &[ObjectName]) -> Result<bool, Fault>;
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::effect::{Effect, EffectKind};
-use crate::sql::act::{Act, Dropped, Loss, ObjectName};
+use crate::sql::act::{Act, Dropped, Loss, ObjectName, Retyped};
 use crate::sql::same_name;
 
 /// The tables that the scripts created, renamed or dropped, by the names that they have now.
@@ -61,11 +61,12 @@ impl Names {
             Loss::Column { table, column, if_exists, cascades } => {
                 Loss::Column { table: before(table)?, column, if_exists, cascades }
             }
-            Loss::Rows { table, cascades } => Loss::Rows { table: before(table)?, cascades },
+            Loss::Rows { table, others } => Loss::Rows { table: before(table)?, others },
+            Loss::Moved(table) => Loss::Moved(before(table)?),
             Loss::Overwritten(table) => Loss::Overwritten(before(table)?),
-            Loss::Type { table, column, to, using } => {
-                Loss::Type { table: before(table)?, column, to, using }
-            }
+            Loss::Volatile(table) => Loss::Volatile(before(table)?),
+            Loss::Charset { table, charset } => Loss::Charset { table: before(table)?, charset },
+            Loss::Type(it) => Loss::Type(Retyped { table: before(it.table)?, ..it }),
             other => other,
         })
     }

@@ -1,6 +1,6 @@
 //! [`Changed`]: what a statement changes by name, for the check that it leaves the tables of the engine alone.
 
-use super::words::Words;
+use super::words::{Words, is_event};
 use super::{Act, Grammar, ObjectName};
 use crate::sql::Token;
 
@@ -45,6 +45,14 @@ impl Changed {
             let place = tokens.iter().position(|token| token.is("for"));
             return place.map_or_else(Vec::new, |place| {
                 Self::by(tokens.get(place + 1..).unwrap_or_default(), grammar)
+            });
+        }
+        // An event runs by itself, perhaps at once.
+        if !grammar.folds && first.is_any(&["create", "alter"]) && is_event(tokens) {
+            let place = tokens.iter().position(|token| token.is("do"));
+            return place.map_or_else(Vec::new, |place| {
+                // The word before shows where the statement begins.
+                contained(tokens.get(place..).unwrap_or_default(), grammar)
             });
         }
         if first.is_any(&CONTAINERS) || *first == Token::Mark(b'(') {
@@ -95,6 +103,11 @@ impl Words<'_, '_, '_> {
             Some(Act::Creates { kind: "schema" | "database", name, replaces: true, .. }) => {
                 Some(vec![Changed::Schema(name.name)])
             }
+            // It may change what the engine writes: `CREATE TRIGGER a BEFORE INSERT ON b`, `CREATE RULE a AS ON INSERT TO b DO INSTEAD NOTHING`
+            Some(Act::Creates { kind: "trigger", .. }) => self.table_behind("on"),
+            _ if first.is("create") && self.rest.iter().take(4).any(|token| token.is("rule")) => {
+                self.table_behind("to")
+            }
             Some(Act::Renames(pairs)) => {
                 tables(pairs.into_iter().flat_map(|(from, to)| [from, to]).collect())
             }
@@ -132,6 +145,13 @@ impl Words<'_, '_, '_> {
             }
             _ => None,
         }
+    }
+
+    /// The table that is named behind a word.
+    fn table_behind(&mut self, word: &str) -> Option<Vec<Changed>> {
+        let place = self.rest.iter().position(|token| token.is(word))?;
+        self.rest = self.rest.get(place + 1..)?;
+        Some(vec![Changed::Table(self.name()?)])
     }
 
     /// What an `ALTER` that renames no table changes. PostgreSQL's `OWNER TO`, `SET (...)` and similar leave a table usable.
@@ -218,6 +238,9 @@ mod tests {
             ("SELECT * FROM a", ""),
             ("LOCK TABLES a WRITE", ""),
             ("CREATE PROCEDURE p() BEGIN DROP TABLE a; END", ""),
+            ("CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW DELETE FROM b", "a"),
+            ("CREATE EVENT e ON SCHEDULE AT NOW() DO DROP TABLE a", "a"),
+            ("CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO BEGIN TRUNCATE a; END", "a"),
             ("SET @sql = 'DROP TABLE a'", "a"),
             ("SET @sql = 'SELECT 1', @b = NOW()", ""),
         ] {
@@ -244,6 +267,8 @@ mod tests {
             ("EXPLAIN DELETE FROM a", ""),
             ("MERGE INTO a USING b ON true WHEN MATCHED THEN UPDATE SET x = 1", "rows of a"),
             ("COPY a FROM '/x'", "rows of a"),
+            ("CREATE TRIGGER t BEFORE INSERT OR UPDATE OF b ON s.a FOR EACH ROW EXECUTE FUNCTION f()", "s.a"),
+            ("CREATE OR REPLACE RULE r AS ON INSERT TO a DO INSTEAD NOTHING", "a"),
             ("COPY a TO '/x'", ""),
             ("SELECT 'DROP TABLE a'", ""),
         ] {

@@ -1,9 +1,10 @@
 //! [`Loss`]: what a statement for a server takes away, by its words.
 
-use super::words::Words;
+use super::words::{Words, is_event};
 use super::{Grammar, ObjectName};
 use crate::sql::Token;
 
+mod altering;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -15,14 +16,22 @@ pub(crate) enum Loss {
     Object(Dropped),
     /// It drops a column.
     Column { table: ObjectName, column: String, if_exists: bool, cascades: bool },
-    /// It deletes rows of a table; `cascades` is whether also those of all tables that reference it.
-    Rows { table: ObjectName, cascades: bool },
+    /// It deletes rows of a table, and of others.
+    Rows { table: ObjectName, others: Others },
+    /// It takes rows out of a table, and another table has them.
+    Moved(ObjectName),
     /// It overwrites rows of a table.
     Overwritten(ObjectName),
-    /// It gives a column another type. `to` is its text, and `using` the columns and words of the expression that converts the values.
-    Type { table: ObjectName, column: String, to: String, using: Option<Vec<String>> },
+    /// It keeps the rows of a table from now on only until the server stops.
+    Volatile(ObjectName),
+    /// It gives a column another type.
+    Type(Retyped),
+    /// It gives all texts of a table another character set.
+    Charset { table: ObjectName, charset: String },
     /// It drops everything that these roles own.
     Owned(Vec<String>),
+    /// It drops something of the server that has no name.
+    Server(&'static str),
     /// It calls these functions, of which one may do anything.
     Calls(Vec<ObjectName>),
     /// It runs what its text does not show.
@@ -44,13 +53,52 @@ pub(crate) struct Dropped {
     pub(crate) is_replaced: bool,
 }
 
+/// The other tables that lose rows with those of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// None: it is about a part of the table, or `ONLY` about the table.
+    None,
+    /// Those that inherit from it.
+    Children,
+    /// Those whose foreign keys have `ON DELETE CASCADE`.
+    Keys,
+    /// Those that inherit from it, and those whose foreign keys have `ON DELETE CASCADE`.
+    Cascading,
+    /// Those that inherit from it, and all that reference it.
+    Referencing,
+}
+
+/// A column that gets another type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Retyped {
+    pub(crate) table: ObjectName,
+    pub(crate) column: String,
+    /// The type, as its text.
+    pub(crate) to: String,
+    /// The columns and words of the expression that converts the values.
+    pub(crate) using: Option<Vec<String>>,
+    /// The character set, if the statement names one.
+    pub(crate) charset: Option<String>,
+    /// Whether it is `NOT NULL` from now on.
+    pub(crate) is_required: bool,
+    /// Whether a value that does not fit is changed, and is no error.
+    pub(crate) is_lenient: bool,
+}
+
+impl Dropped {
+    /// What a statement creates of the objects that are no [`Act`](super::Act) of it, such as a role.
+    pub(crate) fn made(tokens: &[Token<'_>], grammar: &Grammar) -> Option<(&'static str, ObjectName)> {
+        Words::new(tokens, grammar).made()
+    }
+}
+
 /// The words before a statement inside a body.
 const BEFORE_STATEMENT: [&str; 7] = ["begin", "atomic", "then", "else", "do", "loop", "repeat"];
 
 /// The first words of statements that take something away.
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 16] = [
     "drop", "alter", "truncate", "delete", "merge", "replace", "update", "create", "call", "execute", "with",
-    "explain",
+    "explain", "insert", "copy", "refresh", "reset",
 ];
 
 /// How many texts within texts are read.
@@ -96,6 +144,11 @@ fn read(tokens: &[Token<'_>], grammar: &Grammar, depth: usize) -> Vec<Loss> {
             if is_shown { inner(depth - 1) } else { vec![Loss::Unread] }
         }
         _ if first.is("call") => vec![Loss::Unread],
+        // An event runs by itself, and one that is made now may do so at once.
+        _ if first.is_any(&["create", "alter"]) && !grammar.folds && is_event(tokens) => {
+            let place = tokens.iter().position(|token| token.is("do"));
+            place.map_or_else(Vec::new, |place| body(behind(place + 1), grammar, depth - 1))
+        }
         _ if first.is("set") && tokens.get(1).is_some_and(|second| second.is("statement")) => {
             let place = tokens.iter().position(|token| token.is("for"));
             place.map_or_else(Vec::new, |place| read(behind(place + 1), grammar, depth - 1))
@@ -150,7 +203,10 @@ fn body(tokens: &[Token<'_>], grammar: &Grammar, depth: usize) -> Vec<Loss> {
 
 /// `EXPLAIN ANALYZE` executes the statement behind it; on MariaDB `ANALYZE` does.
 fn explained(tokens: &[Token<'_>], grammar: &Grammar, depth: usize) -> Vec<Loss> {
-    let starts = ["select", "insert", "update", "delete", "merge", "replace", "with", "execute", "values"];
+    let starts = [
+        "select", "insert", "update", "delete", "merge", "replace", "with", "execute", "values", "create",
+        "refresh", "declare",
+    ];
     let Some(place) = tokens.iter().position(|token| token.is_any(&starts)) else { return Vec::new() };
     let options = &tokens[..place];
     let analyze = options.iter().position(|token| token.is("analyze"));

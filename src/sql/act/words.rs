@@ -143,11 +143,23 @@ impl<'a> Words<'_, 'a, '_> {
         self.emptied_within(DEPTH)
     }
 
+    /// The same, without those that its texts name.
+    pub(super) fn emptied_here(self) -> Vec<ObjectName> {
+        self.emptied_within(0)
+    }
+
     fn emptied_within(self, depth: usize) -> Vec<ObjectName> {
         let mut found = Vec::new();
         let mut words = self;
         while let Some(token) = words.next() {
             let mut ahead = words;
+            // MariaDB: `DELETE HISTORY FROM a`
+            if token.is("delete")
+                && ahead.is_at(&["history"])
+                && ahead.rest.get(1).is_some_and(|it| it.is("from"))
+            {
+                ahead.next();
+            }
             if token.is("delete") && ahead.skip(&["from"]) || token.is("truncate") {
                 ahead.skip(&["table"]);
                 found.extend(ahead.list());
@@ -457,4 +469,11 @@ fn calls_routine(words: &[Token<'_>]) -> bool {
                 .is_some_and(|name| !HARMLESS.iter().any(|known| name.eq_ignore_ascii_case(known)))
     };
     words.windows(2).any(is_call)
+}
+
+/// Whether it is about an event, and not a table with such a name: `CREATE DEFINER = a@b EVENT e`.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) fn is_event(tokens: &[Token<'_>]) -> bool {
+    let kinds = ["event", "table", "view", "index", "trigger", "function", "procedure", "database", "schema"];
+    tokens.iter().find(|token| token.is_any(&kinds)).is_some_and(|kind| kind.is("event"))
 }

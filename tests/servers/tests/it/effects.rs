@@ -57,7 +57,14 @@ const POSTGRES: &str = "CREATE SCHEMA crm; CREATE TABLE crm.c (id int); INSERT I
     CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
     CREATE TRIGGER tr BEFORE INSERT ON u FOR EACH ROW EXECUTE FUNCTION g();
     CREATE PROCEDURE p() LANGUAGE sql AS 'DELETE FROM u';
-    CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1);";
+    CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1);
+    CREATE FUNCTION h(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+    CREATE TABLE uses_h (a int DEFAULT h(1) CHECK (h(a) > 0), b int GENERATED ALWAYS AS (h(a)) STORED); CREATE INDEX h_i ON uses_h (h(a));
+    CREATE FUNCTION dice() RETURNS float LANGUAGE sql VOLATILE AS 'SELECT random()';
+    CREATE TABLE owner (id int PRIMARY KEY); CREATE TABLE owned (id int REFERENCES owner ON DELETE CASCADE);
+    CREATE TABLE par (a int); CREATE TABLE kid (b int) INHERITS (par);
+    CREATE TYPE pair AS (x int, y int); CREATE TABLE typed OF pair;
+    CREATE SEQUENCE sq; CREATE TABLE ser (id int DEFAULT nextval('sq')); CREATE MATERIALIZED VIEW mv AS SELECT 1 AS a;";
 
 #[test]
 fn postgres_says_what_goes_with_what_a_script_drops() {
@@ -121,6 +128,46 @@ fn postgres_says_what_goes_with_what_a_script_drops() {
         ("CREATE TABLE n (a int); DROP TABLE u; ALTER TABLE n RENAME TO u", "replaces the table `u`"),
         ("ALTER TABLE u RENAME TO old; CREATE TABLE u (a int); DROP TABLE old", "replaces the table `u`"),
         ("ALTER TABLE u RENAME TO old; DROP TABLE old", "drops the table `u`"),
+        (
+            "DROP FUNCTION h CASCADE",
+            "drops the column `uses_h.b`, drops the index `h_i`, drops the constraint `uses_h_a_check` of `uses_h`, drops the default value of `uses_h.a`",
+        ),
+        (
+            "DROP TABLE owner CASCADE",
+            "drops the table `owner`, drops the constraint `owned_id_fkey` of `owned`",
+        ),
+        (
+            "ALTER TABLE owner DROP CONSTRAINT owner_pkey CASCADE",
+            "drops the constraint `owned_id_fkey` of `owned`",
+        ),
+        ("DROP SEQUENCE sq CASCADE", "drops the sequence `sq`, drops the default value of `ser.id`"),
+        ("DELETE FROM owner WHERE id = 1", "deletes rows of `owner`, deletes rows of `owned`"),
+        ("DELETE FROM ONLY owner", "deletes rows of `owner`, deletes rows of `owned`"),
+        ("TRUNCATE par", "deletes rows of `par`, deletes rows of `kid`"),
+        ("TRUNCATE ONLY par", "deletes rows of `par`"),
+        ("ALTER TABLE par DROP COLUMN a", "drops the column `par.a`, drops the column `kid.a`"),
+        ("ALTER TYPE pair DROP ATTRIBUTE y CASCADE", "drops the column `pair.y`, drops the column `typed.y`"),
+        ("DELETE FROM u USING t WHERE t.id = u.id", "deletes rows of `u`"),
+        ("WITH x AS MATERIALIZED (DELETE FROM u RETURNING *) SELECT * FROM x", "deletes rows of `u`"),
+        ("ALTER TABLE u SET UNLOGGED", "makes `u` a table that can lose all rows when the server stops"),
+        ("REFRESH MATERIALIZED VIEW mv WITH NO DATA", "deletes rows of `mv`"),
+        ("COPY u TO PROGRAM 'cat'", "runs `COPY u TO PROGRAM 'cat'`, and what it does cannot be read"),
+        (
+            "INSERT INTO u (id) SELECT 1 FROM purge()",
+            "runs `INSERT INTO u (id) SELECT 1 FROM purge()`, and what it does cannot be read",
+        ),
+        (
+            "UPDATE u SET id = 1 WHERE purge() IS NULL",
+            "runs `UPDATE u SET id = 1 WHERE purge() IS NULL`, and what it does cannot be read",
+        ),
+        (
+            "CREATE TABLE x AS SELECT 1 WHERE purge() IS NULL",
+            "runs `CREATE TABLE x AS SELECT 1 WHERE purge() IS NULL`, and what it does cannot be read",
+        ),
+        (
+            "ALTER TABLE u ADD x text DEFAULT purge()::text",
+            "runs `ALTER TABLE u ADD x text DEFAULT purge()::text`, and what it does cannot be read",
+        ),
     ];
     let not_asked = [
         ("DROP VIEW IF EXISTS nov", ""),
@@ -141,6 +188,24 @@ fn postgres_says_what_goes_with_what_a_script_drops() {
         ("MERGE INTO u USING t ON t.id = u.id WHEN MATCHED THEN UPDATE SET id = 1", "overwrites rows of `u`"),
         ("ALTER TABLE t ALTER short TYPE varchar(99), ALTER n TYPE numeric", ""),
         ("CREATE OR REPLACE VIEW v2 AS SELECT id FROM v", ""),
+        ("ALTER TABLE parts DETACH PARTITION part1", "moves rows of `parts` into another table"),
+        ("ALTER TABLE kid NO INHERIT par", "moves rows of `par` into another table"),
+        (
+            "INSERT INTO t (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET short = 'z'",
+            "overwrites rows of `t`",
+        ),
+        ("INSERT INTO t (id, short) SELECT 101, left(dice()::text, 9); SELECT dice()", ""),
+        ("INSERT INTO t (id, short) VALUES (102, 'DELETE FROM u'::varchar(9))", ""),
+        ("DROP INDEX h_i", "drops the index `h_i`"),
+        (
+            "LOCK TABLE u IN SHARE MODE; REFRESH MATERIALIZED VIEW mv; REINDEX TABLE u; CLUSTER t USING t_pkey",
+            "",
+        ),
+        ("CREATE RULE r AS ON INSERT TO w DO INSTEAD DELETE FROM u", ""),
+        ("PREPARE q AS SELECT 1; CREATE TABLE ex AS EXECUTE q", ""),
+        ("DROP ROLE IF EXISTS gone; DROP SEQUENCE IF EXISTS gone; CREATE SEQUENCE s9; DROP SEQUENCE s9", ""),
+        ("CREATE PUBLICATION pp; DROP PUBLICATION pp", ""),
+        ("ALTER FUNCTION purge() COST 10; COPY u (id) FROM '/dev/null'", ""),
         ("INSERT INTO u SELECT id FROM t ON CONFLICT DO NOTHING; COMMENT ON TABLE u IS 'DROP TABLE u'", ""),
     ];
     for (is_asked, rows) in [(true, &asked[..]), (false, &not_asked[..])] {
@@ -234,18 +299,30 @@ fn what_a_role_owns_is_listed() {
     wanted.sort();
     assert_eq!(found, wanted);
     assert!(asks(runner::<Postgres>(&script), &mut client));
-    client.batch_execute(&format!("{script}; DROP ROLE {role}")).unwrap();
+    let role_too = format!("DROP ROLE {role}");
+    let plan = runner::<Postgres>(&role_too).plan(&mut client, Target::Latest).unwrap();
+    assert_eq!(effects(&plan), format!("drops the role `{role}`"));
+    assert!(asks(runner::<Postgres>(&role_too), &mut client));
+    client.batch_execute(&format!("{script}; {role_too}")).unwrap();
 }
 
 #[test]
 fn mysql_says_what_goes_with_what_a_script_drops() {
-    const BEFORE: [&str; 6] = [
-        "CREATE TABLE c (id INT PRIMARY KEY, email VARCHAR(255))",
+    const BEFORE: [&str; 14] = [
+        "CREATE TABLE c (id INT PRIMARY KEY, email VARCHAR(255)) DEFAULT CHARSET utf8mb4",
         "INSERT INTO c VALUES (1, 'x'), (2, 'y')",
         "CREATE VIEW v AS SELECT id FROM c",
         "CREATE TRIGGER tr BEFORE INSERT ON c FOR EACH ROW SET new.email = 'z'",
         "CREATE PROCEDURE p() DELETE FROM c",
-        "CREATE FUNCTION f() RETURNS INT RETURN 1",
+        "CREATE FUNCTION f() RETURNS INT BEGIN DELETE FROM c; RETURN 1; END",
+        "CREATE FUNCTION one() RETURNS INT RETURN 1",
+        "CREATE TABLE owner (id INT PRIMARY KEY)",
+        "CREATE TABLE owned (id INT, FOREIGN KEY (id) REFERENCES owner (id) ON DELETE CASCADE)",
+        "CREATE TABLE vers (id INT) WITH SYSTEM VERSIONING",
+        "CREATE TABLE p (a INT) PARTITION BY RANGE (a) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (20))",
+        "CREATE TABLE px (a INT)",
+        "CREATE SEQUENCE sq",
+        "CREATE EVENT ev ON SCHEDULE EVERY 1 YEAR DO DELETE FROM c",
     ];
     let asked = [
         ("CREATE OR REPLACE TABLE c (id INT PRIMARY KEY, n INT)", "replaces the table `c`"),
@@ -278,6 +355,45 @@ fn mysql_says_what_goes_with_what_a_script_drops() {
             "BEGIN NOT ATOMIC DELETE FROM c; END",
             "deletes rows of `c`, runs `BEGIN NOT ATOMIC DELETE FROM c; END`, and what it does cannot be read",
         ),
+        ("DELETE FROM owner", "deletes rows of `owner`, deletes rows of `owned`"),
+        (
+            "DELETE owner, c FROM owner JOIN c ON c.id = owner.id",
+            "deletes rows of `owner`, deletes rows of `owned`, deletes rows of `c`",
+        ),
+        ("DELETE HISTORY FROM vers", "deletes rows of `vers`"),
+        ("ALTER TABLE vers DROP SYSTEM VERSIONING", "deletes rows of `vers`"),
+        ("ALTER TABLE p DROP PARTITION p0", "deletes rows of `p`"),
+        ("ALTER TABLE px ENGINE=BLACKHOLE", "deletes rows of `px`"),
+        ("ALTER TABLE px DISCARD TABLESPACE", "deletes rows of `px`"),
+        ("ALTER TABLE c ENGINE=MEMORY", "makes `c` a table that can lose all rows when the server stops"),
+        (
+            "ALTER TABLE c CONVERT TO CHARACTER SET ascii",
+            "changes the type of the column `c.email`, which can cut its values",
+        ),
+        (
+            "ALTER TABLE c MODIFY email VARCHAR(255) CHARACTER SET latin1",
+            "changes the type of the column `c.email`, which can cut its values",
+        ),
+        (
+            "SET sql_mode = ''; ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL",
+            "changes the type of the column `c.email`, which can cut its values",
+        ),
+        (
+            "ALTER IGNORE TABLE c MODIFY email INT",
+            "changes the type of the column `c.email`, which can cut its values",
+        ),
+        ("DROP SEQUENCE sq", "drops the sequence `sq`"),
+        ("RESET MASTER", "drops the binary logs of the server (as its text reads)"),
+        ("CREATE EVENT soon ON SCHEDULE AT CURRENT_TIMESTAMP DO DELETE FROM c", "deletes rows of `c`"),
+        ("/*M!100300 DROP */ /*M!100300 TABLE c */", "drops the table `c`"),
+        (
+            "EXECUTE IMMEDIATE 'DELETE FROM c WHERE id = ?' USING 1",
+            "runs `EXECUTE IMMEDIATE 'DELETE FROM c WHERE id = ?' USING 1`, and what it does cannot be read",
+        ),
+        (
+            "INSERT INTO owner SELECT f()",
+            "runs `INSERT INTO owner SELECT f()`, and what it does cannot be read",
+        ),
     ];
     let not_asked = [
         (
@@ -292,6 +408,19 @@ fn mysql_says_what_goes_with_what_a_script_drops() {
         ("UPDATE c SET email = 'a' WHERE id = 1", ""),
         ("ALTER TABLE c MODIFY email VARCHAR(500), MODIFY id BIGINT", ""),
         ("SELECT count(*), max(id) FROM c; DO 1", ""),
+        ("INSERT INTO c (id) VALUES (1) ON DUPLICATE KEY UPDATE email = 'a'", "overwrites rows of `c`"),
+        ("INSERT INTO owner SELECT one()", ""),
+        (
+            "ALTER TABLE p EXCHANGE PARTITION p0 WITH TABLE px",
+            "moves rows of `p` into another table, moves rows of `px` into another table",
+        ),
+        (
+            "ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL; ALTER TABLE c CONVERT TO CHARACTER SET utf8mb4",
+            "",
+        ),
+        ("SET sql_mode = 'STRICT_ALL_TABLES'; ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL", ""),
+        ("HANDLER c OPEN; HANDLER c READ FIRST; HANDLER c CLOSE; FLUSH TABLES; ALTER EVENT ev DISABLE", ""),
+        ("/*!999999 DELETE FROM c */; RENAME TABLE px TO py; DROP USER IF EXISTS 'gone'@'localhost'", ""),
     ];
     for (is_asked, rows) in [(true, &asked[..]), (false, &not_asked[..])] {
         for (script, expected) in rows {

@@ -71,6 +71,9 @@ fn mysql_keeps_the_history_whatever_a_script_names() {
         "EXECUTE IMMEDIATE 'DROP DATABASE HERE'",
         "SET STATEMENT max_statement_time = 9 FOR DROP TABLE __switchy_migrations",
         "BEGIN NOT ATOMIC DROP TABLE __switchy_migrations; END",
+        "CREATE TRIGGER tr BEFORE INSERT ON __switchy_migrations FOR EACH ROW SET new.name = 'x'",
+        "CREATE EVENT e ON SCHEDULE AT CURRENT_TIMESTAMP DO DROP TABLE __switchy_migrations",
+        "CREATE TEMPORARY TABLE __switchy_migrations LIKE t",
     ];
     let Some(database) = servers::mysql() else { return };
     let mut conn = database.connect();
@@ -197,6 +200,9 @@ fn postgres_refuses_such_scripts_before_they_run() {
         "CREATE TABLE public.__switchy_migrations (a int)",
         "DROP SCHEMA other, public CASCADE",
         "ALTER SCHEMA public RENAME TO x",
+        "CREATE RULE r AS ON INSERT TO __switchy_migrations DO INSTEAD NOTHING",
+        "CREATE TRIGGER tr BEFORE INSERT ON __switchy_migrations FOR EACH ROW EXECUTE FUNCTION f()",
+        "CREATE TEMP TABLE __switchy_migrations (a int)",
     ];
     pg::with(|_, client| {
         client.batch_execute("CREATE SCHEMA other; CREATE TABLE t (a int)").unwrap();

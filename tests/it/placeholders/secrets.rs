@@ -115,6 +115,11 @@ fn it_stands_only_within_a_string() {
         assert!(findings(&error)[0].contains("it is secret, and here it is not within a string"), "{error}");
         assert_hidden(&all_of(&error));
     }
+    // A migration that declares the name again cannot make it public.
+    let own = Migration::sql("1_a", "SELECT ${secret}").placeholder(Placeholder::new("secret"));
+    let own = declaring(MigrationRunner::new([own]).unwrap()).placeholder_value("secret", SECRET);
+    let error = own.run(&in_memory()).unwrap_err();
+    assert!(findings(&error)[0].contains("it is secret, and here it is not within a string"), "{error}");
     let empty = runner("SELECT '${secret}'").placeholder_value("secret", "");
     assert!(findings(&empty.run(&in_memory()).unwrap_err())[0].contains("it is secret and empty"));
     let unfit = runner("SELECT '${secret}'").placeholder_value("secret", "hunter2's");

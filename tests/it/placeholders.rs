@@ -160,6 +160,20 @@ fn an_error_names_the_statement_of_the_author() {
 }
 
 #[test]
+fn a_finding_about_what_a_statement_did_names_the_statement_of_the_author() {
+    let conn = in_memory();
+    conn.execute_batch(
+        "CREATE TABLE a (b); CREATE TABLE c (d); INSERT INTO c VALUES (1);
+        CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM c; END",
+    )
+    .unwrap();
+    let script = "SELECT '${name}';\nINSERT INTO a VALUES ('${name}')";
+    let error = runner(script).placeholder_value("name", "a long value").run(&conn).unwrap_err();
+    assert_eq!(error.problems()[0].kind, ProblemKind::RowsLost, "{error}");
+    assert!(error.to_string().contains("at 2:1 in `INSERT INTO a VALUES ('${name}')`: "), "{error}");
+}
+
+#[test]
 fn a_rollback_and_a_redo_replace_them_too() {
     let down = "DROP TABLE ${prefix}_a";
     let set = || {

@@ -166,6 +166,8 @@ fn a_default_of_a_secret_is_not_in_what_a_program_prints() {
     let placeholder = Placeholder::new("a").default(SECRET).secret();
     assert_hidden(&format!("{placeholder:?}"));
     assert!(format!("{placeholder:?}").contains("has_default: true"));
+    let it = secretive("SELECT 1").placeholder(placeholder);
+    assert_hidden(&format!("{it:?}"));
 }
 
 /// The words of a script can be parts of a secret. They are what its author wrote, and are shown.

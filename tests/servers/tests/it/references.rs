@@ -38,7 +38,7 @@ fn postgres_refuses_a_step_that_leaves_a_function_unusable() {
         "CREATE OR REPLACE FUNCTION total(above INT) RETURNS bigint LANGUAGE sql AS 'SELECT sum(m) FROM p'";
     let repaired = format!("ALTER TABLE p RENAME n TO m; {again}");
     // The table of a function that was unusable before.
-    let beside = format!("ALTER TABLE r ADD more INT; {again}");
+    let beside = format!("ALTER TABLE r RENAME id TO key; {again}");
     let rows: [(&[&str], &str); 10] = [
         (&["ALTER TABLE p DROP COLUMN n"], unusable),
         (&["ALTER TABLE p RENAME n TO m"], unusable),

@@ -112,9 +112,12 @@ impl StepFailure {
                 }
                 correct.then(Remedy::Retry.or(Remedy::MarkDone { direction: self.direction }))
             }
-            Remains::Unrecorded => Remedy::from("restore the tracking table from a backup")
-                .or(Remedy::Baseline)
-                .then("take that statement out of the script"),
+            Remains::Unrecorded => {
+                let again = Remedy::from("restore the tracking table from a backup").or(Remedy::Baseline);
+                // Otherwise it was another program.
+                let is_of_script = self.fault.details.is_unrecorded;
+                if is_of_script { again.then("take that statement out of the script") } else { again }
+            }
             Remains::InDoubt => {
                 let again = "run again; the next run finds out";
                 self.fault.own_remedy().map_or(again.into(), |cause| cause.then(again))

@@ -51,11 +51,7 @@ impl<B: Backend> Executor<'_, B> {
                 let fault = self.secrets.mask_fault(cancel::explained(fault));
                 let details = &fault.details;
                 let error = match details.doing {
-                    Some(doing)
-                        if atomicity == Atomicity::Transaction
-                            && !details.is_cancel
-                            && !details.is_in_doubt =>
-                    {
+                    Some(doing) if !details.is_cancel && !details.is_in_doubt => {
                         let fault = B::explained(conn, self.table, fault);
                         Failure::Database { doing, table: Some(self.table.clone()), done: Some(0), fault }
                             .into()

@@ -78,7 +78,7 @@ impl<B: Backend> Watcher<B> {
         if lock.has_one_session() { self.session.get_or_init(ask).clone() } else { ask() }
     }
 
-    /// Watches a step in this session until the result is dropped.
+    /// Watches a step in this session until [`Watching::end`], or until the run is over.
     pub(super) fn watch(
         &self,
         step: &Step,
@@ -200,11 +200,5 @@ impl Watching {
     /// Ends it, and returns who was in the way at the last look.
     pub(super) fn end(self) -> Option<Blocker> {
         self.0.lock().watched.take().and_then(|watched| watched.blocker)
-    }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        self.0.lock().watched = None;
     }
 }

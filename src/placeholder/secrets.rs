@@ -197,6 +197,16 @@ mod tests {
         }
     }
 
+    /// A secret and a message can have a byte in common that is a part of two different characters.
+    #[test]
+    fn a_character_is_masked_as_a_whole() {
+        for (value, text) in [("éabcdxyz", "ũabcd"), ("xyzabcdé", "abcdè")] {
+            let mut secrets = Secrets::default();
+            secrets.add("a", value);
+            assert_eq!(secrets.masked(text).as_deref(), Some("***"), "{value}");
+        }
+    }
+
     #[test]
     fn a_message_with_a_short_secret_is_hidden() {
         let mut secrets = Secrets::default();
@@ -205,5 +215,7 @@ mod tests {
         assert_eq!(secrets.masked("no such column: a"), None);
         let shown = "the message is not shown, because it has the value of `${pin}`";
         assert_eq!(secrets.masked("near \"42\"").as_deref(), Some(shown));
+        secrets.add("word", "1234");
+        assert_eq!(secrets.masked("near \"1234\"").as_deref(), Some("near \"${word}\""));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::{Placeholder, Secrecy};
 use crate::effect::Trust;
@@ -44,14 +43,5 @@ impl Placeholders {
         let value = self.values.get(name).map(String::as_str).or(default);
         let secrecy = if is_secret { Secrecy::Secret } else { Secrecy::Public };
         Some((Placeholder { secrecy, ..first.clone() }, value))
-    }
-}
-
-/// The values are left out.
-impl fmt::Debug for Placeholders {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let given: Vec<_> = self.values.keys().collect();
-        let mut shown = f.debug_struct("Placeholders");
-        shown.field("declared", &self.declared).field("given", &given).finish_non_exhaustive()
     }
 }

@@ -56,6 +56,7 @@ mod state;
 mod test_utils;
 mod together;
 mod tracking_table;
+mod unwritten_records;
 mod update;
 mod validation;
 

@@ -137,6 +137,42 @@ fn an_error_is_at_the_place_in_the_file() {
     assert!(error.to_string().contains("3:"), "{error}");
 }
 
+/// The error names the statement as its author wrote it, even if it ends within a value or if two are the same with their values.
+#[test]
+fn an_error_names_the_statement_of_the_author() {
+    let raw = |value: &'static str| Placeholder::new("raw").raw().default(value);
+    for (script, value, statement, column) in [
+        ("SELECT ${raw}; SELECT 1", "1; SELECT nothing", "${raw};", 8),
+        ("SELECT ${raw}; SELECT 1", "nothing; SELECT 2", "SELECT ${raw}", 8),
+        ("SELECT nothing${raw}", "; SELECT 1", "SELECT nothing", 8),
+        ("SELECT 1${raw}", "; SELECT nothing", "${raw}", 9),
+        ("SELECT (1${raw})) + 1", "0", "SELECT (1${raw})) + 1", 17),
+    ] {
+        let error = runner(script).placeholder(raw(value)).run(&in_memory()).unwrap_err();
+        assert_eq!(error.location().unwrap().position.unwrap().column, column, "{script}: {error}");
+        assert!(error.to_string().contains(&format!(" in `{statement}`: ")), "{script}: {error}");
+    }
+    let twice =
+        "CREATE TABLE a (b UNIQUE); INSERT INTO a VALUES ('${name}'); INSERT INTO a VALUES ('${prefix}')";
+    let both = runner(twice).placeholder_value("name", "x").placeholder_value("prefix", "x");
+    let error = both.run(&in_memory()).unwrap_err();
+    assert!(error.to_string().contains(" in `INSERT INTO a VALUES ('${prefix}')`: "), "{error}");
+}
+
+#[test]
+fn a_finding_about_what_a_statement_did_names_the_statement_of_the_author() {
+    let conn = in_memory();
+    conn.execute_batch(
+        "CREATE TABLE a (b); CREATE TABLE c (d); INSERT INTO c VALUES (1);
+        CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM c; END",
+    )
+    .unwrap();
+    let script = "SELECT '${name}';\nINSERT INTO a VALUES ('${name}')";
+    let error = runner(script).placeholder_value("name", "a long value").run(&conn).unwrap_err();
+    assert_eq!(error.problems()[0].kind, ProblemKind::RowsLost, "{error}");
+    assert!(error.to_string().contains("at 2:1 in `INSERT INTO a VALUES ('${name}')`: "), "{error}");
+}
+
 #[test]
 fn a_rollback_and_a_redo_replace_them_too() {
     let down = "DROP TABLE ${prefix}_a";

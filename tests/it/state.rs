@@ -24,6 +24,8 @@ fn an_empty_database_has_no_migrations_and_gets_no_table() {
     assert_eq!((state.applied().unwrap().len(), state.dirty().unwrap().len()), (0, 0));
     assert_eq!((state.last().unwrap(), state.history().unwrap().log().len()), (None, 0));
     assert_eq!(schema(&conn), Vec::<String>::new());
+    let named = MigrationState::of(&conn).table("its table").unwrap();
+    assert!(format!("{named:?}").contains("its table"), "{named:?}");
 }
 
 #[test]

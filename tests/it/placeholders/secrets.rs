@@ -115,6 +115,11 @@ fn it_stands_only_within_a_string() {
         assert!(findings(&error)[0].contains("it is secret, and here it is not within a string"), "{error}");
         assert_hidden(&all_of(&error));
     }
+    // A migration that declares the name again cannot make it public.
+    let own = Migration::sql("1_a", "SELECT ${secret}").placeholder(Placeholder::new("secret"));
+    let own = declaring(MigrationRunner::new([own]).unwrap()).placeholder_value("secret", SECRET);
+    let error = own.run(&in_memory()).unwrap_err();
+    assert!(findings(&error)[0].contains("it is secret, and here it is not within a string"), "{error}");
     let empty = runner("SELECT '${secret}'").placeholder_value("secret", "");
     assert!(findings(&empty.run(&in_memory()).unwrap_err())[0].contains("it is secret and empty"));
     let unfit = runner("SELECT '${secret}'").placeholder_value("secret", "hunter2's");
@@ -161,6 +166,8 @@ fn a_default_of_a_secret_is_not_in_what_a_program_prints() {
     let placeholder = Placeholder::new("a").default(SECRET).secret();
     assert_hidden(&format!("{placeholder:?}"));
     assert!(format!("{placeholder:?}").contains("has_default: true"));
+    let it = secretive("SELECT 1").placeholder(placeholder);
+    assert_hidden(&format!("{it:?}"));
 }
 
 /// The words of a script can be parts of a secret. They are what its author wrote, and are shown.

@@ -28,11 +28,18 @@ fn only_an_exact_placeholder_is_replaced() {
     check("SELECT 'ä${name}ö' || '名${prefix}'", "äxö名app");
 }
 
+/// The finding about a value where it stands for `${name}` in a script, if it is refused.
+#[track_caller]
+fn refusal(script: &str, given: &str) -> Option<String> {
+    let error = runner(script).placeholder_value("name", given).run(&in_memory()).err()?;
+    let found = findings(&error).remove(0);
+    found.contains("cannot use the value of `${name}` at").then_some(found)
+}
+
 /// Whether a value is refused in a script where it stands for `${name}`.
 #[track_caller]
 fn refuses(script: &str, given: &str) -> bool {
-    let run = runner(script).placeholder_value("name", given).run(&in_memory());
-    run.is_err_and(|error| findings(&error)[0].contains("cannot use the value of `${name}` at"))
+    refusal(script, given).is_some()
 }
 
 #[test]
@@ -58,6 +65,12 @@ fn a_value_cannot_end_what_it_is_a_part_of() {
         assert!(refuses(name, value), "{value:?} in a name");
     }
     assert!(!refuses(name, "a b"));
+    let (in_string, elsewhere) = (
+        "has a quote or a backslash, which could end the string",
+        "has a character that could end the string, name",
+    );
+    assert!(refusal(string, "it's").unwrap().contains(in_string));
+    assert!(refusal(bare, "it's").unwrap().contains(elsewhere));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use postgres::NoTls;
@@ -10,6 +11,9 @@ use switchy_schema::{Backend, Event, Migration, MigrationRunner, Mysql, Postgres
 
 use crate::servers::{self, MysqlDatabase};
 use crate::{mysql as on_mysql, postgres as on_postgres};
+
+/// How long a step waits at least before anybody is told.
+const LONG: Duration = Duration::from_secs(4);
 
 fn runner<B: Backend>(script: &str) -> MigrationRunner<B> {
     MigrationRunner::for_backend(vec![Migration::from_scripts("1_it", script.to_owned(), None)]).unwrap()
@@ -35,19 +39,22 @@ fn on_other_conn(script: &str, database: &MysqlDatabase) -> MigrationRunner<Mysq
     })
 }
 
-/// The runner with an observer that ends the other session when it is told of it, and what it was told.
+/// The runner with an observer that ends the other session when it is told of it, and what it was told. Nobody is told of a short wait.
 fn ending<B: Backend>(
     it: MigrationRunner<B>,
     end: impl FnMut() + Send + 'static,
 ) -> (MigrationRunner<B>, Arc<Mutex<Vec<String>>>) {
     let told = Arc::<Mutex<Vec<String>>>::default();
     let log = Arc::clone(&told);
-    let end = Mutex::new(end);
-    let it = it.observe(move |event| {
-        if let Event::Blocked { step, lock, holder } = event {
-            log.lock().unwrap().push(format!("{} {lock}: {holder}", step.id));
+    let (end, began) = (Mutex::new(end), Mutex::new(Instant::now()));
+    let it = it.observe(move |event| match event {
+        Event::Started { .. } => *began.lock().unwrap() = Instant::now(),
+        Event::Blocked { step, lock, holder } => {
+            let early = if began.lock().unwrap().elapsed() < LONG { "early: " } else { "" };
+            log.lock().unwrap().push(format!("{early}{} {lock}: {holder}", step.id));
             (end.lock().unwrap())();
         }
+        _ => {}
     });
     (it, told)
 }
@@ -73,6 +80,13 @@ fn who_waits_on_postgres_is_told_for_whom_and_how_to_end_it() {
             assert!(one.starts_with(&format!("1_it {lock}: session {pid} of the server, from ")), "{one}");
             assert!(one.contains(&format!(", idle in a transaction after `BEGIN; {held}` since ")), "{one}");
             assert!(one.ends_with(&format!("; `SELECT pg_terminate_backend({pid})` ends it")), "{one}");
+            let others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+                AND backend_type = 'client backend'";
+            let is_alone = (0..600).any(|_| {
+                thread::sleep(Duration::from_millis(50));
+                on_postgres::rows(client, others).is_empty()
+            });
+            assert!(is_alone, "the other connection ends with the run");
         });
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use postgres::Client;
 use switchy_schema::layout::{Entry, migrations};
 use switchy_schema::{
-    ErrorKind, Lock, LogEntryKind, Migration, MigrationRunner, Postgres, ProblemKind, Recovery, Signature,
-    Target, TransactionMode,
+    ErrorKind, Hooks, Lock, LogEntryKind, Migration, MigrationRunner, Postgres, ProblemKind, Recovery,
+    Signature, Target, TransactionMode,
 };
 
 use crate::servers::{self, PostgresDatabase};
@@ -510,6 +510,9 @@ fn the_record_has_the_program_and_an_older_one_is_told_which_it_needs() {
     });
 }
 
+const HAS_PROGRAM: &str = "SELECT count(*) FROM information_schema.columns
+    WHERE table_name = '__switchy_migrations' AND column_name = 'program' AND table_schema = current_schema()";
+
 /// A program without the column made the table. It is read as it is, and the next run that writes adds the column.
 #[test]
 fn a_table_without_the_column_of_the_program_gets_it() {
@@ -518,11 +521,9 @@ fn a_table_without_the_column_of_the_program_gets_it() {
             let first = || runner([users()]).lock(lock.clone());
             first().run(&mut *client).unwrap();
             rows(client, "ALTER TABLE __switchy_migrations DROP COLUMN program");
-            let has_column = "SELECT count(*) FROM information_schema.columns
-                WHERE table_name = '__switchy_migrations' AND column_name = 'program' AND table_schema = current_schema()";
             assert!(first().run(&mut *client).unwrap().is_up_to_date());
             assert_eq!(first().history(&mut *client).unwrap().records()[0].program, None);
-            assert_eq!(rows(client, has_column), ["0"]);
+            assert_eq!(rows(client, HAS_PROGRAM), ["0"]);
             let both = runner([users(), email()]).program("notes 1.1").lock(lock.clone());
             assert_eq!(both.run(&mut *client).unwrap().applied.len(), 1, "{lock:?}");
             assert_eq!(
@@ -530,6 +531,56 @@ fn a_table_without_the_column_of_the_program_gets_it() {
                 ["1_users|NULL", "2_email|notes 1.1"]
             );
             assert!(both.run(&mut *client).unwrap().is_up_to_date());
+        });
+    }
+}
+
+/// Adding a column keeps readers of the table away until the transaction ends, so it is no part of a step, which may take hours.
+#[test]
+fn a_step_keeps_nobody_from_reading_the_records_although_the_column_is_added() {
+    with(|database, client| {
+        runner([users()]).run(&mut *client).unwrap();
+        rows(client, "ALTER TABLE __switchy_migrations DROP COLUMN program");
+        let both = || runner([users(), email()]);
+        both().rehearse(&mut *client, Target::Latest).unwrap();
+        assert_eq!(rows(client, HAS_PROGRAM), ["0"], "a rehearsal leaves nothing");
+
+        let mut reader = database.connect();
+        reader.batch_execute("SET lock_timeout = '2s'").unwrap();
+        let reader = Mutex::new(reader);
+        let hooks = Hooks::<Postgres>::for_backend().before(move |_, _| {
+            Ok(reader.lock().unwrap().batch_execute("SELECT name FROM __switchy_migrations")?)
+        });
+        assert_eq!(both().hooks(hooks).run(&mut *client).unwrap().applied.len(), 1);
+        assert_eq!(rows(client, HAS_PROGRAM), ["1"]);
+    });
+}
+
+/// The server ends the session in the commit of the first or the last record of a step outside a transaction.
+#[test]
+fn a_step_whose_record_may_be_committed_says_so() {
+    for (event, when) in [("INSERT", "new.dirty = 1"), ("UPDATE", "new.dirty = 0 AND old.dirty = 1")] {
+        with(|database, client| {
+            runner([users()]).run(&mut *client).unwrap();
+            client
+                .batch_execute(&format!(
+                    "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                        PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL;
+                    END $$;
+                    CREATE CONSTRAINT TRIGGER t AFTER {event} ON __switchy_migrations DEFERRABLE INITIALLY DEFERRED
+                        FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION f()"
+                ))
+                .unwrap();
+            let both = runner([users(), email().outside_transaction()]);
+            let said = both.run(&mut *client).unwrap_err().to_string();
+            assert!(said.contains("whether that was done is not known"), "{event}: {said}");
+            let mut client = database.connect();
+            client.batch_execute("DROP TRIGGER t ON __switchy_migrations").unwrap();
+            if event == "UPDATE" {
+                // Its statements are done, and a person has to say so.
+                both.recover(&mut client, Recovery::Retry("2_email".into()), Signature::of("ada")).unwrap();
+            }
+            assert_eq!(both.run(&mut client).unwrap().applied.len(), 1, "{event}");
         });
     }
 }

@@ -21,11 +21,13 @@ fn on_mysql(script: &str) -> MigrationRunner<Mysql> {
     MigrationRunner::for_backend(vec![Migration::from_scripts("1_it", script.to_owned(), None)]).unwrap()
 }
 
-const WITH_FUNCTION: &str = "CREATE TABLE p (id INT, n INT); CREATE TABLE q (id INT);
+const WITH_FUNCTION: &str =
+    "CREATE TABLE p (id INT, n INT); CREATE TABLE q (id INT); CREATE TABLE r (id INT);
     CREATE FUNCTION total(above INT) RETURNS bigint LANGUAGE sql AS 'SELECT sum(n) FROM p WHERE n > above';
     CREATE FUNCTION body() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT max(n) FROM p); END';
     SET check_function_bodies = off;
     CREATE FUNCTION broken() RETURNS int LANGUAGE sql AS 'SELECT nothing FROM nowhere';
+    CREATE FUNCTION stale() RETURNS int LANGUAGE sql AS 'SELECT nothing FROM r';
     RESET check_function_bodies";
 
 #[test]
@@ -35,7 +37,9 @@ fn postgres_refuses_a_step_that_leaves_a_function_unusable() {
     let again =
         "CREATE OR REPLACE FUNCTION total(above INT) RETURNS bigint LANGUAGE sql AS 'SELECT sum(m) FROM p'";
     let repaired = format!("ALTER TABLE p RENAME n TO m; {again}");
-    let rows: [(&[&str], &str); 9] = [
+    // The table of a function that was unusable before.
+    let beside = format!("ALTER TABLE r RENAME id TO key; {again}");
+    let rows: [(&[&str], &str); 10] = [
         (&["ALTER TABLE p DROP COLUMN n"], unusable),
         (&["ALTER TABLE p RENAME n TO m"], unusable),
         (&["DROP TABLE p"], gone),
@@ -44,6 +48,7 @@ fn postgres_refuses_a_step_that_leaves_a_function_unusable() {
         (&["ALTER TABLE p ALTER n TYPE bigint; ALTER TABLE q RENAME id TO key; DROP TABLE q"], ""),
         (&[&repaired], ""),
         (&["ALTER TABLE p RENAME n TO m", again], ""),
+        (&["ALTER TABLE p RENAME n TO m", &beside], ""),
         (&["DROP FUNCTION total(int); DROP TABLE p"], ""),
     ];
     for (scripts, refused) in rows {
@@ -148,19 +153,26 @@ fn postgres_judges_only_functions_that_it_can_check() {
     }
 }
 
-/// A function that was unusable before is looked at before the step, so that the step runs once.
+/// A function that was unusable before is looked at before the step, so that the step runs once, whether it is refused or not.
 #[test]
 fn postgres_runs_a_step_once_beside_a_function_that_was_unusable_before() {
-    postgres::with(|_, client| {
-        client
-            .batch_execute(
-                "CREATE TABLE p (id INT, n INT); CREATE SEQUENCE runs; SET check_function_bodies = off;
-                CREATE FUNCTION broken() RETURNS INT LANGUAGE sql AS 'SELECT nothing FROM p'; RESET check_function_bodies",
-            )
-            .unwrap();
-        on_postgres(&["SELECT nextval('runs'); ALTER TABLE p DROP COLUMN n"]).run(client).unwrap();
-        assert_eq!(postgres::rows(client, "SELECT last_value FROM runs"), ["1"]);
-    });
+    for (script, is_refused) in [
+        ("SELECT nextval('runs'); ALTER TABLE p DROP COLUMN n", false),
+        ("SELECT nextval('runs'); ALTER TABLE p DROP COLUMN m", true),
+    ] {
+        postgres::with(|_, client| {
+            client
+                .batch_execute(
+                    "CREATE TABLE p (id INT, n INT, m INT); CREATE SEQUENCE runs;
+                    CREATE FUNCTION good() RETURNS INT LANGUAGE sql AS 'SELECT max(m) FROM p'; SET check_function_bodies = off;
+                    CREATE FUNCTION broken() RETURNS INT LANGUAGE sql AS 'SELECT nothing FROM p'; RESET check_function_bodies",
+                )
+                .unwrap();
+            let outcome = on_postgres(&[script]).run(client);
+            assert_eq!(outcome.is_err(), is_refused, "{script}\n{outcome:?}");
+            assert_eq!(postgres::rows(client, "SELECT last_value FROM runs"), ["1"], "{script}");
+        });
+    }
 }
 
 /// The check of a function does not wait for a table that another session has locked.

@@ -160,8 +160,9 @@ impl Failure {
                 .leaving(Done(*done))
                 .asking(Remedy::from("run again to continue")),
             Self::LockTimeout { lock, holder, waited } => {
+                let waited = if waited.is_zero() { "0 s".to_owned() } else { format!("{waited:?}") };
                 Sentence::new(format!("another run holds the lock {lock} {}", Holder(holder)))
-                    .leaving(format_args!("waited {waited:?}"))
+                    .leaving(format_args!("waited {waited}"))
                     .asking(Remedy::from("start again when it has finished").or(Remedy::WaitLonger))
             }
             Self::NoSuchLock(dialect) => Sentence::new(format!("{dialect} has no row to be locked"))

@@ -86,7 +86,7 @@ fn whoever_cannot_wait_is_told_who_holds_the_lock() {
         sidecar(&path).to_str().unwrap(),
         &format!("(pid {}", std::process::id()),
         "applying `1_slow`",
-        "waited 0ns",
+        "waited 0 s",
         "wait longer with `lock_timeout`",
     ] {
         assert!(text.contains(part), "{part} in {text}");

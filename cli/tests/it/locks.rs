@@ -194,7 +194,7 @@ fn whoever_holds_a_lock_is_named_as_far_as_it_is_known() {
         let url = postgres_url(&server.database).replace("user=postgres", &format!("user={user}"));
         let shell = shell(&url, "ALTER TABLE accounts ADD nick text;");
         let output =
-            shell.command(&["migrate", "--statement-lock-timeout=1", "--lock-retries=1"]).output().unwrap();
+            shell.command(&["migrate", "--statement-lock-timeout=5", "--lock-retries=1"]).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(6), "{said}");
         assert!(said.contains(expected) && said.contains(terminate) && !said.contains("hunter2"), "{said}");

@@ -59,13 +59,12 @@ pub(crate) fn can_cut(old: &str, new: &str) -> bool {
 /// Whether values of the old type may be none of the new one, so that a server that refuses nothing puts others in their place.
 #[cfg(feature = "mysql")]
 pub(crate) fn may_misfit(old: &str, new: &str) -> bool {
-    let (old, new) = (kind(old), kind(new));
-    let is_other = std::mem::discriminant(&old) != std::mem::discriminant(&new);
     let is_number = |kind: &Kind| matches!(kind, Kind::Integer { .. } | Kind::Exact(_) | Kind::Float(_));
-    is_other
-        && !matches!(new, Kind::Text(_) | Kind::Bytes(_))
-        && !(is_number(&old) && is_number(&new))
-        && !(old == Kind::Date && matches!(new, Kind::Moment(_)))
+    match (kind(old), kind(new)) {
+        (_, Kind::Text(_) | Kind::Bytes(_)) | (Kind::Date, Kind::Moment(_)) => false,
+        (old, new) if is_number(&old) && is_number(&new) => false,
+        (old, new) => std::mem::discriminant(&old) != std::mem::discriminant(&new),
+    }
 }
 
 /// Whether it is a type of texts, which have a character set.

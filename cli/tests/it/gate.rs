@@ -251,8 +251,8 @@ fn the_history_of_a_managed_database_stays() {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(said.contains("tracking table") && !said.contains("dirty"), "{script}: {said}");
             let output = shell.run("status --json");
-            let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-            let states = status["migrations"].as_array().unwrap().iter().map(|it| it["state"].clone());
+            let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            let states = said["migrations"].as_array().unwrap().iter().map(|it| it["state"].clone());
             assert_eq!(states.collect::<Vec<_>>(), ["applied", "pending"], "{}", shell.log);
         }
     };

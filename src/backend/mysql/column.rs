@@ -86,7 +86,8 @@ impl Column {
         let Some(old) = &self.charset else { return false };
         let (old, new) = (plain(old), plain(charset));
         let is_any = |one: &str| {
-            ["utf8mb4", "utf16", "utf16le", "utf32", "gb18030", "binary", "default"].contains(&one)
+            // Collations that begin with `uca1400` are those of any character set.
+            ["utf8mb4", "utf16", "utf16le", "utf32", "gb18030", "binary", "default", "uca1400"].contains(&one)
         };
         let is_basic = ["utf8mb3", "ucs2"].contains(&new);
         !(old == new || is_any(new) || old == "ascii" || (is_basic && !is_any(old)))

@@ -144,6 +144,7 @@ impl<'a> Words<'_, 'a, '_> {
     }
 
     /// The same, without those that its texts name.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(super) fn emptied_here(self) -> Vec<ObjectName> {
         self.emptied_within(0)
     }

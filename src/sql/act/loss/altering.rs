@@ -69,11 +69,13 @@ impl Words<'_, '_, '_> {
             let is_column = self.skip(&["column", "attribute"]);
             // A column can also have such a name; the action then ends with it.
             let is_qualified = !is_column && self.rest.len() > 1;
-            if is_qualified && self.skip(&["partition"]) {
+            // PostgreSQL drops only constraints and columns, such as one named `key`.
+            let is_mysql = is_qualified && !self.grammar.folds;
+            if is_mysql && self.skip(&["partition"]) {
                 return rows();
             }
             // The rows of the past are in no other table.
-            if is_qualified && self.is_at(&["system"]) {
+            if is_mysql && self.is_at(&["system"]) {
                 return rows();
             }
             if is_qualified && self.skip(&["constraint"]) {
@@ -85,7 +87,7 @@ impl Words<'_, '_, '_> {
                     Dropped { kind: "constraint", name, on, if_exists, cascades, is_replaced: false };
                 return cascades.then(|| vec![Loss::Object(dropped)]);
             }
-            if is_qualified && self.is_at(&OTHERS) {
+            if is_mysql && self.is_at(&OTHERS) {
                 return None;
             }
             let if_exists = self.skip_exists() || may_be_missing;

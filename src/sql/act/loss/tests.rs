@@ -129,6 +129,7 @@ fn statements_for_postgres_take_away_what_they_name() {
         ("ALTER TABLE b NO INHERIT s.a", "moved s.a"),
         ("ALTER TABLE a DROP CONSTRAINT c CASCADE", "constraint c on a cascade"),
         ("RESET search_path", ""),
+        ("ALTER TABLE a DROP key CASCADE, DROP system RESTRICT", "column a.key cascade, column a.system"),
         ("ALTER FUNCTION purge() OWNER TO a", ""),
         ("EXPLAIN (ANALYZE false) DELETE FROM t", ""),
         ("EXPLAIN DELETE FROM t", ""),

@@ -185,7 +185,8 @@ impl Filled {
             |start: &usize| offset.is_none_or(|offset| (*start..=*start + statement.len()).contains(&offset));
         let start = self.sql.match_indices(statement).map(|(start, _)| start).find(holds)?;
         let end = start + statement.len();
-        let within = self.pieces.iter().find(|piece| piece.in_sql.start < end && end < piece.in_sql.end);
+        let within =
+            self.pieces.iter().find(|piece| (piece.in_sql.start + 1..piece.in_sql.end).contains(&end));
         let end = within.map_or_else(|| self.offset(end), |piece| piece.in_source.end);
         let is_at_value = self.pieces.iter().rfind(|piece| piece.in_sql.start == start);
         let start = is_at_value.map_or_else(|| self.offset(start), |piece| piece.in_source.start);

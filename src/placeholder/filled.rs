@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::unfit::unfit;
 use super::{Mark, Placeholder, Placeholders, Secrecy, marks};
-use crate::account::StepFinding;
+use crate::account::{StatementPlace, StepFinding};
 use crate::dialect::Dialect;
 use crate::effect::{Forecast, Trust};
 use crate::fault::Fault;
@@ -211,9 +211,14 @@ impl Filled {
     /// A finding in terms of the script as its author wrote it.
     pub(crate) fn move_finding(&self, source: &str, finding: &mut StepFinding) {
         if let Some(by) = &mut finding.by {
-            self.move_statement(source, &mut by.text, Some(by.offset));
-            by.offset = self.offset(by.offset);
+            self.move_place(source, by);
         }
+    }
+
+    /// The place of a statement in terms of the script as its author wrote it.
+    pub(crate) fn move_place(&self, source: &str, by: &mut StatementPlace) {
+        self.move_statement(source, &mut by.text, Some(by.offset));
+        by.offset = self.offset(by.offset);
     }
 
     /// A forecast in terms of the script as its author wrote it.

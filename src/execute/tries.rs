@@ -35,11 +35,12 @@ impl Tries {
     /// Whether another attempt may follow one that failed with this fault.
     fn may_follow(&self, fault: &Fault) -> bool {
         let details = &fault.details;
+        let left = self.patience.saturating_sub(self.began.elapsed());
         details.is_retryable
             && !details.is_in_doubt
             && !details.has_lost_transaction
             && self.made.get() < self.most
-            && self.began.elapsed() < self.patience
+            && !left.is_zero()
             && !cancel::is_cancelled()
     }
 }

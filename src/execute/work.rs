@@ -73,6 +73,8 @@ impl<B: Backend> Work<'_, '_, B> {
         if let Some(values) = self.action.as_script().and_then(ScriptText::values) {
             let text = self.action.text().unwrap_or_default();
             execution.findings.iter_mut().for_each(|finding| values.move_finding(text, finding));
+            let tables = execution.account.tables.iter_mut();
+            tables.filter_map(|table| table.by.as_mut()).for_each(|by| values.move_place(text, by));
         }
         execution.findings.iter_mut().for_each(|finding| self.secrets.mask_finding(finding));
         execution

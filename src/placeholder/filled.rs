@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::unfit::unfit;
 use super::{Mark, Placeholder, Placeholders, Secrecy, marks};
-use crate::account::StepFinding;
+use crate::account::{StatementPlace, StepFinding};
 use crate::dialect::Dialect;
 use crate::effect::{Forecast, Trust};
 use crate::fault::Fault;
@@ -185,7 +185,8 @@ impl Filled {
             |start: &usize| offset.is_none_or(|offset| (*start..=*start + statement.len()).contains(&offset));
         let start = self.sql.match_indices(statement).map(|(start, _)| start).find(holds)?;
         let end = start + statement.len();
-        let within = self.pieces.iter().find(|piece| piece.in_sql.start < end && end < piece.in_sql.end);
+        let within =
+            self.pieces.iter().find(|piece| (piece.in_sql.start + 1..piece.in_sql.end).contains(&end));
         let end = within.map_or_else(|| self.offset(end), |piece| piece.in_source.end);
         let is_at_value = self.pieces.iter().rfind(|piece| piece.in_sql.start == start);
         let start = is_at_value.map_or_else(|| self.offset(start), |piece| piece.in_source.start);
@@ -210,9 +211,14 @@ impl Filled {
     /// A finding in terms of the script as its author wrote it.
     pub(crate) fn move_finding(&self, source: &str, finding: &mut StepFinding) {
         if let Some(by) = &mut finding.by {
-            self.move_statement(source, &mut by.text, Some(by.offset));
-            by.offset = self.offset(by.offset);
+            self.move_place(source, by);
         }
+    }
+
+    /// The place of a statement in terms of the script as its author wrote it.
+    pub(crate) fn move_place(&self, source: &str, by: &mut StatementPlace) {
+        self.move_statement(source, &mut by.text, Some(by.offset));
+        by.offset = self.offset(by.offset);
     }
 
     /// A forecast in terms of the script as its author wrote it.

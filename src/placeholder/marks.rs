@@ -97,7 +97,7 @@ fn next(script: &str, at: usize, dialect: Dialect) -> (usize, Option<Within>) {
         Some('[') if dialect == Dialect::Sqlite => in_quotes(']', false, Within::Name),
         Some('$') if is_postgres && !before.ends_with(is_in_word) => match tag(rest) {
             Some(tag) => {
-                let end = part(rest, tag.len()..).find(tag).map(|end| end + 2 * tag.len());
+                let end = part(rest, tag.len()..).find(tag).map(|len| tag.len() + len + tag.len());
                 (closed(end), Some(Within::DollarQuotes))
             }
             None => (at + 1, Some(Within::Nothing)),

@@ -44,7 +44,7 @@ impl Secrets {
     /// A text without the secrets; `None` if it has none.
     pub(crate) fn masked(&self, text: &str) -> Option<String> {
         let lower = folded(text);
-        if let Some(secret) = self.0.iter().find(|it| it.value.len() < SHORT && lower.contains(&it.value)) {
+        if let Some(secret) = self.0.iter().find(|it| it.is_short() && lower.contains(&it.value)) {
             let name = &secret.name;
             return Some(format!("the message is not shown, because it has the value of `${{{name}}}`"));
         }
@@ -131,6 +131,10 @@ impl Secrets {
 }
 
 impl Secret {
+    fn is_short(&self) -> bool {
+        self.value.len() < SHORT
+    }
+
     /// The length of the value, if it is at an offset of a text in lower case.
     fn whole(&self, lower: &str, at: usize) -> Option<usize> {
         part_of(lower, at).starts_with(self.value.as_bytes()).then_some(self.value.len())

@@ -144,7 +144,8 @@ fn an_error_names_the_statement_of_the_author() {
     for (script, value, statement, column) in [
         ("SELECT ${raw}; SELECT 1", "1; SELECT nothing", "${raw};", 8),
         ("SELECT ${raw}; SELECT 1", "nothing; SELECT 2", "SELECT ${raw}", 8),
-        ("SELECT nothing${raw}", "; SELECT 1", "SELECT nothing", 8),
+        ("SELECT nothing${raw}", "; SELECT 1", "SELECT nothing${raw}", 8),
+        ("SELECT nothing;${raw}", "SELECT 1", "SELECT nothing;", 8),
         ("SELECT 1${raw}", "; SELECT nothing", "${raw}", 9),
         ("SELECT (1${raw})) + 1", "0", "SELECT (1${raw})) + 1", 17),
     ] {

@@ -1,15 +1,15 @@
-//! A step outside a transaction whose record cannot be written when it ends, because another program changed the tracking table.
+//! Steps whose record cannot be written, because another program changed the tracking table.
 
 use rusqlite::Connection;
-use switchy_schema::Event;
 use switchy_schema::test_utils::TestDatabase;
+use switchy_schema::{Event, Migration, MigrationRunner, TransactionMode};
 
-use crate::execution::outside;
+use crate::execution::{memory, outside};
 
 const GONE: &str = "the tracking table no longer has its record";
 const DIRTY: &str = "marked dirty";
 
-/// What the other program does when the step has ended, and what the error says about the record.
+/// What another program does when a step outside a transaction has ended, and what the error says about the record.
 #[test]
 fn the_error_says_whether_the_record_is_still_there() {
     let works = "CREATE TABLE a (x); CREATE TABLE b (x)";
@@ -41,4 +41,20 @@ fn the_error_says_whether_the_record_is_still_there() {
         // It was no statement of the script.
         assert!(!said.contains("take that statement out"), "{script} | {other}\n{said}");
     }
+}
+
+#[test]
+fn a_batch_says_that_a_record_could_not_be_written_and_not_that_its_steps_failed() {
+    let conn = memory();
+    let set = ["1_a", "2_b", "3_c"].map(|id| Migration::sql(id, "SELECT 1"));
+    MigrationRunner::new([set[0].clone()]).unwrap().run(&conn).unwrap();
+    conn.execute_batch(
+        "CREATE TRIGGER t BEFORE INSERT ON __switchy_migrations WHEN new.name = '3_c'
+        BEGIN SELECT RAISE(ABORT, 'no third'); END",
+    )
+    .unwrap();
+    let error = MigrationRunner::new(set).unwrap().transaction(TransactionMode::Batch).run(&conn);
+    let said = error.unwrap_err().to_string();
+    assert!(said.contains("write the records") && said.contains("no third"), "{said}");
+    assert!(!said.contains("after all"), "{said}");
 }

@@ -77,6 +77,20 @@ fn an_error_about_a_row_of_an_earlier_step_does_not_repeat_it() {
     assert_hidden(&all_of(&error));
 }
 
+/// The statement in the error is the one of the author.
+#[test]
+fn a_finding_about_a_statement_does_not_repeat_it() {
+    let conn = in_memory();
+    conn.execute_batch(
+        "CREATE TABLE a (b); CREATE TABLE c (d); INSERT INTO c VALUES (1);
+        CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM c; END",
+    )
+    .unwrap();
+    let error = secretive("INSERT INTO a VALUES ('${secret}')").run(&conn).unwrap_err();
+    assert_hidden(&all_of(&error));
+    assert!(error.to_string().contains(" in `INSERT INTO a VALUES ('${secret}')`: "), "{error}");
+}
+
 #[test]
 fn the_file_of_the_database_does_not_have_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -486,6 +486,28 @@ fn a_row_can_be_the_lock() {
     });
 }
 
+/// Between the nodes of a cluster, a row that is locked on one is not locked on the others, and the transaction that commits second is rolled
+/// back. Another plan is then made.
+#[test]
+fn with_a_row_as_the_lock_a_record_that_comes_second_is_planned_again() {
+    for step in [email(), email().outside_transaction()] {
+        with(|_, client| {
+            runner([users()]).lock(Lock::Row).run(&mut *client).unwrap();
+            client
+                .batch_execute(
+                    "CREATE SEQUENCE s; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                        IF nextval('s') = 1 THEN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END IF; RETURN new;
+                    END $$;
+                    CREATE TRIGGER t BEFORE INSERT ON __switchy_migrations FOR EACH ROW EXECUTE FUNCTION f()",
+                )
+                .unwrap();
+            let both = runner([users(), step.clone()]).lock(Lock::Row);
+            assert_eq!(both.run(&mut *client).unwrap().applied.len(), 1);
+            assert_eq!(rows(client, "SELECT last_value FROM s"), ["2"]);
+        });
+    }
+}
+
 #[test]
 fn a_transaction_of_the_caller_is_refused() {
     with(|_, client| {

@@ -24,10 +24,10 @@ fn on_mysql(script: &str) -> MigrationRunner<Mysql> {
 const WITH_FUNCTION: &str =
     "CREATE TABLE p (id INT, n INT); CREATE TABLE q (id INT); CREATE TABLE r (id INT);
     CREATE FUNCTION total(above INT) RETURNS bigint LANGUAGE sql AS 'SELECT sum(n) FROM p WHERE n > above';
+    CREATE FUNCTION highest() RETURNS int LANGUAGE sql AS 'SELECT max(id) FROM r';
     CREATE FUNCTION body() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT max(n) FROM p); END';
     SET check_function_bodies = off;
     CREATE FUNCTION broken() RETURNS int LANGUAGE sql AS 'SELECT nothing FROM nowhere';
-    CREATE FUNCTION stale() RETURNS int LANGUAGE sql AS 'SELECT nothing FROM r';
     RESET check_function_bodies";
 
 #[test]
@@ -37,8 +37,9 @@ fn postgres_refuses_a_step_that_leaves_a_function_unusable() {
     let again =
         "CREATE OR REPLACE FUNCTION total(above INT) RETURNS bigint LANGUAGE sql AS 'SELECT sum(m) FROM p'";
     let repaired = format!("ALTER TABLE p RENAME n TO m; {again}");
-    // The table of a function that was unusable before.
-    let beside = format!("ALTER TABLE r RENAME id TO key; {again}");
+    // It repairs one function and leaves another one unusable.
+    let beside = "ALTER TABLE r RENAME id TO key;
+        CREATE OR REPLACE FUNCTION total(above INT) RETURNS bigint LANGUAGE sql AS 'SELECT sum(id) FROM p'";
     let rows: [(&[&str], &str); 10] = [
         (&["ALTER TABLE p DROP COLUMN n"], unusable),
         (&["ALTER TABLE p RENAME n TO m"], unusable),
@@ -48,7 +49,10 @@ fn postgres_refuses_a_step_that_leaves_a_function_unusable() {
         (&["ALTER TABLE p ALTER n TYPE bigint; ALTER TABLE q RENAME id TO key; DROP TABLE q"], ""),
         (&[&repaired], ""),
         (&["ALTER TABLE p RENAME n TO m", again], ""),
-        (&["ALTER TABLE p RENAME n TO m", &beside], ""),
+        (
+            &["ALTER TABLE p DROP COLUMN n", beside],
+            "it leaves the function `highest()` unusable: column \"id\" does not exist",
+        ),
         (&["DROP FUNCTION total(int); DROP TABLE p"], ""),
     ];
     for (scripts, refused) in rows {

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use super::MigrationError;
 use super::ahead::Ahead;
@@ -160,9 +161,8 @@ impl Failure {
                 .leaving(Done(*done))
                 .asking(Remedy::from("run again to continue")),
             Self::LockTimeout { lock, holder, waited } => {
-                let waited = if waited.is_zero() { "0 s".to_owned() } else { format!("{waited:?}") };
                 Sentence::new(format!("another run holds the lock {lock} {}", Holder(holder)))
-                    .leaving(format_args!("waited {waited}"))
+                    .leaving(time_waited(*waited))
                     .asking(Remedy::from("start again when it has finished").or(Remedy::WaitLonger))
             }
             Self::NoSuchLock(dialect) => Sentence::new(format!("{dialect} has no row to be locked"))
@@ -196,6 +196,11 @@ fn is_of_newer_program(problems: &[Problem]) -> bool {
         && problems
             .iter()
             .all(|problem| problem.kind == ProblemKind::DatabaseAhead && problem.program.is_some())
+}
+
+/// `waited 200ms`
+fn time_waited(time: Duration) -> String {
+    if time.is_zero() { "waited 0 s".to_owned() } else { format!("waited {time:?}") }
 }
 
 fn of_hook(kind: HookKind, migration: &MigrationId, remains: Remains, fault: &Fault) -> Sentence {

@@ -84,8 +84,8 @@ pub enum ProblemKind {
     /// It replaces a table or a view and does not recreate what belonged to it: an index, a trigger, a constraint other than `NOT NULL`, a
     /// foreign key, `AUTOINCREMENT` or a default. Its metadata can allow it (`allow = ["rebuild"]`).
     LostInRebuild,
-    /// It copies values into columns of other names, or into a column whose type changes them; or it replaces a table and copies the
-    /// values of a column, or the numbers of the rows, not at all. Its metadata can allow it (`allow = ["rebuild"]`).
+    /// It copies values into columns of other names, or into a column whose type changes them; or it replaces a table and does not
+    /// copy the values of a column or the primary keys of the rows. Its metadata can allow it (`allow = ["rebuild"]`).
     ValuesChanged,
     /// The run should keep a snapshot, but the database is not a file. The problem is reported for the first step.
     NoSnapshot,
@@ -154,11 +154,13 @@ impl ProblemKind {
     /// What to do about a finding that is a note by default, if a policy refuses it.
     fn remedy_if_refused(self) -> Option<Remedy> {
         Some(Remedy::from(match self {
-            Self::OutOfOrder => "give it a version after theirs, if it is not applied anywhere",
+            Self::OutOfOrder => "if it is not applied anywhere, give it a later version than theirs",
             Self::Irreversible => "write a script that does",
             Self::Together => "make one migration of them",
-            Self::Opaque => "see what it runs, and allow this kind of finding if that is right",
-            Self::OtherDatabase | Self::OtherEnvironment => "run it there, or change its metadata",
+            Self::Opaque => "check what it runs, and allow this kind of finding if that is right",
+            Self::OtherDatabase | Self::OtherEnvironment => {
+                "run it on a database or in an environment that its metadata names, or change its metadata"
+            }
             Self::UnusedFile => "move it away, or make it a migration of its own",
             _ => return None,
         }))

@@ -289,7 +289,7 @@ impl Facts<'_> {
         if let Some(count) = place.and_then(|place| self.setting.counted_anew(place, dirty)) {
             let had = dirty.of.map_or(String::new(), |of| format!(", and had {of}"));
             let finding =
-                format!("its script has {count} statements with the values of its placeholders{had}");
+                format!("with the present values of its placeholders its script has {count} statements{had}");
             return Err(inapplicable(recovery, id, finding, counted_anew()));
         }
         match &self.outcome {

@@ -72,7 +72,7 @@ impl Address {
                     || FORMS.to_owned(),
                     |meant| format!("if the rest is right, it begins with {meant}"),
                 );
-                Err(Failure::usage(format!("`{scheme}:` is no kind of database that is known; {meant}")))
+                Err(Failure::usage(format!("`{scheme}:` is not a known kind of database; {meant}")))
             }
             _ if keywords::variable(text).is_some() => {
                 let what = "the address of the database begins with the name of a variable and `=`";

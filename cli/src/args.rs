@@ -62,8 +62,8 @@ pub(crate) struct Global {
     /// The kind of database the migrations are for, when no database URL is given
     #[arg(long, global = true, value_name = "NAME", hide_possible_values = false)]
     pub(crate) dialect: Option<Name>,
-    /// The value of a placeholder in the scripts; can be repeated. Other users of this machine can read arguments:
-    /// give a secret in the environment
+    /// The value of a placeholder in the scripts; can be repeated. Other users of this machine can read command-line
+    /// arguments: give secrets in the environment
     /// [env: SWITCHY_PLACEHOLDER_<NAME>]
     #[arg(long, global = true, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,

@@ -251,8 +251,10 @@ impl Found {
             self.wrong.extend(wrong.map(|why| Wrong { file, why }));
         }
         if self.drafts.is_empty() && self.wrong.is_empty() {
-            let why =
-                format!("nothing in it is a migration of {}; check the folder, and the tool", tool.name());
+            let why = format!(
+                "it has no migrations of {}; check the folder, and the tool named with `--from`",
+                tool.name()
+            );
             self.refuse("", why);
         }
         if !self.wrong.is_empty() {

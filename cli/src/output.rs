@@ -219,7 +219,7 @@ fn unless_lost(written: io::Result<()>, exit: Exit) -> Exit {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             error_line(&format!(
-                "{ERROR}error{ERROR:#}: the result is not complete, since it cannot be written: {error}"
+                "{ERROR}error{ERROR:#}: the output is incomplete, since it could not be written: {error}"
             ));
             exit.max(Exit::Failed)
         }

@@ -250,7 +250,7 @@ impl Settings {
     pub(crate) fn address(&self) -> Result<&Address> {
         self.database.as_ref().map(|setting| &setting.value).ok_or_else(|| {
             let ways = format!("name it with --database-url, with SWITCHY_DATABASE_URL, or in {FILE}");
-            let failure = Failure::usage(format!("it is not said which database is meant; {ways}"));
+            let failure = Failure::usage(format!("no database is named; {ways}"));
             self.remarks.iter().fold(failure, |failure, remark| failure.hinting(remark))
         })
     }
@@ -275,9 +275,9 @@ fn completed(
 fn of_no_address(variables: &Environment) -> Vec<String> {
     let known = [("PGHOST", "postgres://"), ("PGSERVICE", "postgres://"), ("MYSQL_HOST", "mysql://")];
     let set = known.into_iter().find(|(name, _)| variables.get(name).is_some());
-    let set = set.map(|(name, url)| format!("{name} is set, and the address {url} uses it"));
+    let set = set.map(|(name, url)| format!("{name} is set; to use it, give the address {url}"));
     let empty = URL_VARIABLES.into_iter().find(|name| variables.is_empty(name));
-    let empty = empty.map(|name| format!("{name} is set to nothing"));
+    let empty = empty.map(|name| format!("{name} is set, but empty"));
     set.into_iter().chain(empty).collect()
 }
 

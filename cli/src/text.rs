@@ -184,5 +184,5 @@ pub(crate) fn misspelled(set: &[Meta]) -> impl Iterator<Item = String> {
 /// # Errors
 /// It is no number.
 pub(crate) fn seconds(argument: &str) -> Result<f64, String> {
-    argument.parse().map_err(|_| "it is a number of seconds without a unit, as in 2.5".to_owned())
+    argument.parse().map_err(|_| "it must be a number of seconds without a unit, as in 2.5".to_owned())
 }

@@ -75,7 +75,7 @@ impl Declared {
 
 /// A time.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a number of seconds")]
+#[serde(untagged, expecting = "expected a number of seconds without a unit, as in 2.5")]
 enum Seconds {
     Number(f64),
 }

@@ -110,7 +110,7 @@ fn dirty(graph: &Graph, record: &Record, setting: Setting<'_>) -> Option<Problem
     let anew = graph.place(&record.id).filter(|_| dirty.has_done());
     let anew = anew.and_then(|place| setting.counted_anew(place, dirty));
     if let Some(count) = anew {
-        place = format!("{place}, which now has {count} with the values of its placeholders");
+        place = format!("{place}, which now has {count}, since its placeholders have other values");
     }
     let why = dirty.failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
     let by_hand = Remedy::MarkDone { direction: dirty.direction };

@@ -38,9 +38,9 @@ fn finding(
     };
     match &form {
         Form::None if is_repeatable(id) => problem(
-            "is named like a repeatable migration of Flyway, and there are none here: it is applied once, at the place of its letters"
+            "is named like a repeatable migration of Flyway, which is not supported here: it is applied once, in alphabetical order"
                 .to_owned(),
-            "begin its name with a version, and write a new migration for each change",
+            "begin its name with a version if it is not applied anywhere, and write a new migration for each change",
         ),
         Form::None => problem(
             "has no version in its name, so its place is that of its letters".to_owned(),

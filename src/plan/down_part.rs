@@ -37,9 +37,10 @@ fn found(graph: &Graph, place: usize, setting: Setting<'_>) -> Option<Problem> {
     let script = setting.scripts.text(place, Direction::Up)?;
     let (offset, line) = mark(script)?;
     let at = setting.scripts.located(place, Direction::Up, offset).0;
-    let what = "another tool would run what follows only to undo it, and here all of the script runs";
+    let what = "another tool runs what follows only to undo the migration, but here the whole script runs";
     let finding = format!("has `{}` at {at}: {what}", Abridged(line));
-    let others = Remedy::from("move that part into a down script").or("reword the comment if it is no mark");
+    let others = Remedy::from("move that part into a down script")
+        .or("reword the comment if it does not begin such a part");
     let can_import =
         IMPORTED.iter().any(|mark| comment(line).is_some_and(|comment| comment.starts_with(mark)));
     let remedy = if can_import { Remedy::ImportFolder.or(others) } else { others };

@@ -135,8 +135,8 @@ impl MigrationRunner<Sqlite> {
         let failed = |fault| files::failed(SnapshotAct::Restore, snapshot, fault);
         let files = self.files(conn)?.ok_or_else(|| {
             failed(
-                Fault::new(FaultKind::Other, "the database of the connection is not a file")
-                    .remedy("open the file of the database"),
+                Fault::new(FaultKind::Other, "there is no database file to restore into")
+                    .remedy("open the database file that it is for"),
             )
         })?;
         self.locked(&mut lent, |conn, _| {

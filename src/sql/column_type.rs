@@ -56,7 +56,7 @@ pub(crate) fn can_cut(old: &str, new: &str) -> bool {
     }
 }
 
-/// Whether values of the old type may be none of the new one, so that a server that refuses nothing puts others in their place.
+/// Whether a value of the old type may be invalid in the new one, so that a server that refuses nothing puts another in its place.
 #[cfg(feature = "mysql")]
 pub(crate) fn may_misfit(old: &str, new: &str) -> bool {
     let is_number = |kind: &Kind| matches!(kind, Kind::Integer { .. } | Kind::Exact(_) | Kind::Float(_));

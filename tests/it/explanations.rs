@@ -265,7 +265,7 @@ fn a_key_may_be_why_a_file_is_no_database() {
     std::fs::write(database.path(), [7; 4096]).unwrap();
     let said = set([("1_a", "")]).run(&database.connect()).unwrap_err().to_string();
     let said = said.replace(&format!(": {}", database.path().display()), "");
-    assert!(said.ends_with("file is not a database; check the path; if the file is encrypted, the key is wrong or was not set; only if it is neither, restore it from a backup"), "{said}");
+    assert!(said.ends_with("file is not a database; check the path; if the file is encrypted, the key is wrong or was not set; if it is not, restore it from a backup"), "{said}");
     // A damaged page is not a matter of the key.
     let database = TestDatabase::new();
     database.connect().execute_batch("CREATE TABLE a (b)").unwrap();

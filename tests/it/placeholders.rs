@@ -398,7 +398,8 @@ fn an_interrupted_step_does_not_go_on_with_fewer_statements() {
     };
     let several = "INSERT INTO a VALUES (1); INSERT INTO a VALUES (2)";
     let advice = "give its placeholders the values that they had, call `recover` with `Recovery::RetryFrom`";
-    let place = "at statement 5 of 5 of its script, which now has 4 with the values of its placeholders";
+    let place =
+        "at statement 5 of 5 of its script, which now has 4, since its placeholders have other values";
     let retry = || Recovery::Retry("1_a".into());
     let from = |statement| Recovery::RetryFrom { migration: "1_a".into(), statement };
     // Both ways that the error offers lead to the end, and the one that it does not offer is refused.

@@ -6,7 +6,7 @@ use super::server::Server;
 use super::words::Place;
 use crate::failure::{Failure, Result};
 
-const ENCODING_HINT: &str = "what is special in a URL must be percent-encoded in its password";
+const ENCODING_HINT: &str = "percent-encode the special characters of the password (`@` is %40, `/` is %2F)";
 
 /// Parses an address with this scheme.
 ///
@@ -20,7 +20,7 @@ pub(super) fn parse(scheme: &'static str, text: &str) -> Result<Server> {
     }
     // The part of a password after a `/` would be parsed as the name of the database, and be shown.
     if behind.contains('@') {
-        return Err(unclear(scheme, "it has a `@` behind its host"));
+        return Err(unclear(scheme, "there is a `@` after the host"));
     }
     let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (user, password) = user.split_once(':').map_or((user, None), |(user, word)| (user, Some(word)));
@@ -31,7 +31,9 @@ pub(super) fn parse(scheme: &'static str, text: &str) -> Result<Server> {
         return Err(misread(
             scheme,
             "there is a `/` in the name of the database",
-            &format!("write it as %2F; a socket is named with {socket}"),
+            &format!(
+                "remove it if it is at the end, or write it as %2F; to connect to a socket, use {socket}"
+            ),
         ));
     }
     let mut server = Server::new(scheme);

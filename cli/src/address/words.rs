@@ -95,7 +95,7 @@ const HIDDEN: [&str; 2] = ["collation", "fallback_application_name"];
 fn canonical<'n>(scheme: &str, name: &'n str) -> &'n str {
     let folded = name.to_ascii_lowercase().replace(['-', '_'], "");
     match (scheme, name) {
-        // Each is that of a driver.
+        // Each is a spelling that some driver uses.
         ("mysql", _)
             if ["socket", "sock", "unixsocket", "socketpath", "unixsocketpath", "localsocket"]
                 .contains(&&*folded) =>
@@ -165,7 +165,7 @@ pub(super) fn check(
     if matches!(place, Place::BehindPassword) {
         let what = format!("the address of the {scheme} database has an unknown word behind its password");
         return Err(Failure::usage(format!(
-            "{what}; what is special in a URL must be percent-encoded in its password, and what is special between keywords must be quoted"
+            "{what}; percent-encode the special characters of the password (`@` is %40, `/` is %2F), and what is special between keywords must be quoted"
         )));
     }
     let what = match name {

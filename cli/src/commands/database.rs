@@ -129,7 +129,7 @@ fn confirm<B: Database>(work: &Work<'_, B>, address: &Address, dropping: &Droppi
         if !output::can_ask() {
             let what = format!("nothing was done: the environment {environment} is protected");
             return Err(Failure::unconfirmed(format!(
-                "{what}; name the database with --confirm {name} as well, and say yes with --yes"
+                "{what}; name the database with --confirm {name} as well, and confirm with --yes"
             )));
         }
         let answer = output::ask_for(&format!("{question} Type its name, {name}, to confirm:"));
@@ -139,8 +139,10 @@ fn confirm<B: Database>(work: &Work<'_, B>, address: &Address, dropping: &Droppi
         return Ok(());
     }
     if !output::can_ask() {
-        let what = format!("nothing was done: this drops the database {address}, and nobody can be asked");
-        return Err(Failure::unconfirmed(format!("{what}; say yes with --yes")));
+        let what = format!(
+            "nothing was done: this drops the database {address}, and there is no terminal to confirm it"
+        );
+        return Err(Failure::unconfirmed(format!("{what}; confirm with --yes")));
     }
     if output::ask(&format!("{question}\nDo this?")) {
         Ok(())

@@ -182,12 +182,10 @@ fn confirmed_plan<B: Database>(
     }
     if !output::can_ask() {
         let what = format!(
-            "nothing was done: {} to be undone, and nobody can be asked",
+            "nothing was done: this undoes {}, and there is no terminal to confirm it",
             text::counted(plan.steps().len(), "migration")
         );
-        return Err(Failure::unconfirmed(format!(
-            "{what}; look at it with --dry-run, and say yes with --yes"
-        )));
+        return Err(Failure::unconfirmed(format!("{what}; see it with --dry-run, and confirm with --yes")));
     }
     if confirm_plan(&plan) {
         Ok(Some(plan))

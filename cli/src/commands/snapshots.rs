@@ -87,11 +87,13 @@ pub(super) fn restore<B: Database>(work: Work<'_, B>, restore: &Restore) -> Resu
     let path = named(&all, &restore.snapshot);
     // Nobody is asked about a snapshot that is not there.
     if !work.context.global.yes && path.exists() {
-        let what =
-            format!("the database gets the content of {}, and what it contains is set aside", path.display());
+        let what = format!(
+            "this replaces the content of the database with that of {}, and keeps what it contains now in a file",
+            path.display()
+        );
         if !output::can_ask() {
-            let what = format!("nothing was done: {what}, and nobody can be asked");
-            return Err(Failure::unconfirmed(format!("{what}; say yes with --yes")));
+            let what = format!("nothing was done: {what}, and there is no terminal to confirm it");
+            return Err(Failure::unconfirmed(format!("{what}; confirm with --yes")));
         }
         if !output::ask(&format!("{what}\nDo this?")) {
             return Err(Failure::unconfirmed("nothing was done: the answer was no"));

@@ -519,7 +519,7 @@ fn drizzle_says_in_its_journal_what_is_there() {
     );
     check(&sqlite.replace("0000_a", "0001_b"), "A;", Err("there is no file for its entry `0001_b`"));
     check("[]", "A;", Err("it is no journal of Drizzle"));
-    check("\u{feff}{\"entries\": []}", "A;", Err("nothing in it is a migration of Drizzle"));
+    check("\u{feff}{\"entries\": []}", "A;", Err("it has no migrations of Drizzle"));
     // A journal can contain any text as a name.
     for tag in ["../../etc/cron.d/x", "/etc/x", "a/../../b", ".hidden", "", "sqlite", "c:x", "a\\\\b"] {
         let journal = format!("{{\"entries\": [{{\"tag\": \"{tag}\"}}]}}");

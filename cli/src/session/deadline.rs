@@ -21,7 +21,7 @@ pub(super) fn limit(timeout: Duration, endpoints: &[Endpoint]) -> Duration {
 }
 
 /// Runs an attempt to connect, and waits for it no longer than this. The drivers limit only the time until a port accepts: one that accepts
-/// and never answers, such as that of another program, would be waited for for ever.
+/// and never answers, such as that of another program, would block without end.
 ///
 /// # Errors
 /// The attempt has not ended in time.
@@ -36,9 +36,9 @@ pub(super) fn within<T: Send + 'static>(
     named.spawn(move || drop(sender.send(attempt())))?;
     receiver.recv_timeout(limit).map_err(|error| match error {
         RecvTimeoutError::Timeout => {
-            io::Error::new(io::ErrorKind::TimedOut, "what listens there does not answer")
+            io::Error::new(io::ErrorKind::TimedOut, "the server accepted the connection and does not answer")
         }
-        RecvTimeoutError::Disconnected => io::Error::other("the driver has ended"),
+        RecvTimeoutError::Disconnected => io::Error::other("connecting ended without an answer"),
     })
 }
 

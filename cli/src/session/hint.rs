@@ -38,7 +38,7 @@ pub(super) fn of_io(kind: ErrorKind, way: Way, server: &str) -> Cow<'static, str
 
 /// What listens may be another program, or a server of another kind.
 pub(super) fn other_kind(server: &str) -> String {
-    format!("check that the server runs, and that what listens there is {server}")
+    format!("check that the server runs, and that the address is that of {server}")
 }
 
 /// What to do about anything else.

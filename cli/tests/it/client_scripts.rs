@@ -259,7 +259,7 @@ fn what_is_refused_prints_nothing_for_the_client() {
     shell.migration("2024-12-31-000000_late", "SELECT 1;", None);
     check(&mut shell, "plan --sql --policy strict", 4, "`2024-12-31-000000_late` comes before");
     let advice =
-        "3 migrations already applied; give it a version after theirs, if it is not applied anywhere";
+        "3 migrations already applied; if it is not applied anywhere, give it a later version than theirs";
     check(&mut shell, "plan --sql -q --policy strict", 4, advice);
     check(&mut shell, "plan --sql --dir nowhere", 1, "nowhere");
     check(&mut shell, "plan --sql --to nothing", 1, "nothing");

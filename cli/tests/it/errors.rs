@@ -220,7 +220,7 @@ fn a_result_that_cannot_be_written_is_an_error() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
         let expected =
-            "error: the result is not complete, since it cannot be written: No space left on device";
+            "error: the output is incomplete, since it could not be written: No space left on device";
         assert!(said.contains(expected), "{args:?}: {said}");
     }
     // A reader that has read enough.

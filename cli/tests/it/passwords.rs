@@ -210,8 +210,7 @@ fn a_password_is_written_encoded_or_raw() {
     use mysql::prelude::Queryable;
 
     const ODD: &str = "p%!h@:/?#[]=&+ ü";
-    let refused =
-        "it has a `@` behind its host; what is special in a URL must be percent-encoded in its password";
+    let refused = "there is a `@` after the host; percent-encode the special characters of the password (`@` is %40, `/` is %2F)";
     let odd = encoded(ODD);
     let rows: [(&str, &str, &str); 8] = [
         (ODD, &odd, ""),

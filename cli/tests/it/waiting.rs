@@ -108,8 +108,9 @@ fn answering(answer: Answer) -> u16 {
     port
 }
 
-const NO_POSTGRES: &str = "check that the server runs, and that what listens there is a PostgreSQL server";
-const NO_MYSQL: &str = "check that the server runs, and that what listens there is a MySQL or MariaDB server";
+const NO_POSTGRES: &str = "check that the server runs, and that the address is that of a PostgreSQL server";
+const NO_MYSQL: &str =
+    "check that the server runs, and that the address is that of a MySQL or MariaDB server";
 const FULL: &str = "try again when other connections have ended, or let the server accept more";
 
 /// Only what passes by itself is waited for, and the hint fits what the other side says.
@@ -156,7 +157,13 @@ fn what_answers_decides_whether_it_is_waited_for() {
             false,
         ),
         ("postgres", Answer::End, "", NO_POSTGRES, true),
-        ("postgres", Answer::Nothing, "what listens there does not answer", NO_POSTGRES, true),
+        (
+            "postgres",
+            Answer::Nothing,
+            "the server accepted the connection and does not answer",
+            NO_POSTGRES,
+            true,
+        ),
         ("postgres", http(), "", NO_POSTGRES, false),
         ("postgres", mysql_says(1040, "Too many connections"), "", NO_POSTGRES, false),
         ("mysql", mysql_says(1040, "Too many connections"), "Too many connections", FULL, true),
@@ -176,8 +183,8 @@ fn what_answers_decides_whether_it_is_waited_for() {
             false,
         ),
         ("mysql", Answer::End, "", NO_MYSQL, true),
-        ("mysql", Answer::Nothing, "what listens there does not answer", NO_MYSQL, true),
-        ("mysql", ssh(), "the answer is not understood", NO_MYSQL, false),
+        ("mysql", Answer::Nothing, "the server accepted the connection and does not answer", NO_MYSQL, true),
+        ("mysql", ssh(), "the answer is not that of a MySQL server", NO_MYSQL, false),
         ("mysql", postgres_says("57P03", starting), "", NO_MYSQL, false),
     ] {
         let shell = Shell::with_set();

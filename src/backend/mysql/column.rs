@@ -20,7 +20,7 @@ pub(super) fn schema(name: &ObjectName, surroundings: Surroundings<'_>) -> Strin
 pub(super) struct Column {
     pub(super) name: String,
     kind: String,
-    /// That of a text.
+    /// The character set, if the column holds texts.
     charset: Option<String>,
     /// The character set of the table, for a column that names none.
     default_charset: String,

@@ -265,7 +265,7 @@ pub(super) fn fault(error: Error) -> Fault {
         ),
         (FaultKind::ReadOnly, _) => fault.remedy("connect to a server that may be written"),
         (FaultKind::Busy, _) => fault.retryable(),
-        (_, Some(code)) if LACKS_RIGHT.contains(&code) => fault.remedy("give the user the right that it lacks"),
+        (_, Some(code)) if LACKS_RIGHT.contains(&code) => fault.remedy("grant the user the missing right, and run again"),
         _ => fault,
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn explained(conn: &mut Conn, table: &TableName, fault: Fault) -> Fau
         Some(query::NO_SUCH_DATABASE) => match table.schema() {
             Some(schema) => {
                 let create = format!("CREATE DATABASE {}", quote_in(schema, '`'));
-                fault.remedy(format!("create it with `{create}`, or name another one"))
+                fault.remedy(format!("create it with {create}, or name another one"))
             }
             None => fault,
         },

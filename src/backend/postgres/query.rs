@@ -85,7 +85,7 @@ pub(super) fn fault(error: postgres::Error) -> Fault {
             "connect to a server that may be written, take READ ONLY out of the script, or switch off \
              default_transaction_read_only, whichever it is",
         ),
-        None if lacks_right => fault.remedy("give the role the right that it lacks"),
+        None if lacks_right => fault.remedy("grant the role the missing right, and run again"),
         None => fault,
     }
 }

@@ -190,7 +190,7 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
             )
         }
         Some(ErrorCode::NotADatabase) => fault.remedy(
-            "check the path; if the file is encrypted, the key is wrong or was not set; only if it is neither, restore it from a backup",
+            "check the path; if the file is encrypted, the key is wrong or was not set; if it is not, restore it from a backup",
         ),
         Some(ErrorCode::CannotOpen) => fault.remedy(
             "check that the file and its folder exist and that this user may write to them, since SQLite creates files beside it, in WAL mode even to read",

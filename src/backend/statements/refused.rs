@@ -35,7 +35,7 @@ pub(in crate::backend) fn refusals<'t>(
     found.map(|(number, text, fault)| Refusal::new(fault.in_statement(number, text))).collect()
 }
 
-/// A fit whose remedy leads to no other refusal. The adapter of the database also offers to run a script outside a transaction. `outside` are
+/// The fit, without remedies that would lead to another refusal. The adapter of the database also offers to run a script outside a transaction. `outside` are
 /// the statements that are refused there.
 pub(in crate::backend) fn fitting(fit: TransactionFit, outside: impl Fn() -> Vec<Refusal>) -> TransactionFit {
     let runs_outside = |remedy: &Remedy| matches!(remedy, Remedy::SetMetadata { .. });

@@ -56,7 +56,7 @@ pub(crate) struct Dropped {
 /// The other tables that lose rows with those of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Others {
-    /// None: it is about a part of the table, or `ONLY` about the table.
+    /// No others: the statement names a partition, or `ONLY` the table.
     None,
     /// Those that inherit from it.
     Children,

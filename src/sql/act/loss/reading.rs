@@ -167,7 +167,7 @@ impl Words<'_, '_, '_> {
         if self.is_at(&["master", "binary"]) {
             Some("binary logs of the server")
         } else if self.is_at(&["slave", "replica"]) {
-            Some("position of the replication")
+            Some("replication position of the server")
         } else {
             None
         }

@@ -67,7 +67,7 @@ fn a_run_keeps_a_snapshot_and_restore_puts_it_back() {
     let name = snapshot.file_name().unwrap().to_str().unwrap();
     let (exit, said) = text(&shell, &["restore", name]);
     assert_eq!(exit, 4, "{said}");
-    assert!(said.contains("nobody can be asked; confirm with --yes"), "{said}");
+    assert!(said.contains("no terminal to confirm it; confirm with --yes"), "{said}");
     assert_eq!(users(&app), ["no table"]);
     let (exit, restored) = json(&shell, &["restore", name, "--yes"]);
     assert_eq!((exit, users(&app)), (0, vec!["ada".to_owned()]));

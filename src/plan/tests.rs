@@ -490,7 +490,7 @@ fn an_unfinished_step_says_how_far_it_got() {
         let dirty = Some(Dirty { statement, of, ..Dirty::begun(Direction::Up) });
         let history = History::new([Record { dirty, ..Record::new(id.to_owned(), None) }]);
         let found = check::unfinished(&graph, &history, &[], setting).remove(0);
-        let is_counted_anew = found.finding.contains("with the values of its placeholders");
+        let is_counted_anew = found.finding.contains("its placeholders have other values");
         assert_eq!(found.remedy.unwrap().singles().contains(&&Remedy::Retry), !is_counted_anew);
         found.finding
     };

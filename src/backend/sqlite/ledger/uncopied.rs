@@ -11,6 +11,9 @@ use crate::dialect::quote;
 use crate::problem::ProblemKind;
 use crate::sql::{Token, Tokens, same_name};
 
+/// The rows that are looked at first.
+const FIRST_ROWS: u32 = 100;
+
 /// A table that is about to be dropped, and the one that will take its name.
 pub(super) struct Uncopied<'t> {
     pub(super) conn: &'t Connection,
@@ -91,30 +94,44 @@ impl Uncopied<'_> {
         columns.collect()
     }
 
-    /// The columns of which each row has the default or `NULL` now, and how many other values they had. What cannot be compared, for
-    /// example without a collation of the application, is not known to be gone.
+    /// The columns of which each row has the default or `NULL` now, and how many other values they had. The first rows usually have some;
+    /// each table is read at most once for the other columns.
     fn emptied<'c>(&self, shared: &'c [Column]) -> rusqlite::Result<Vec<(&'c Column, u64)>> {
         let [old, new] = [self.old, self.new].map(quote);
-        let has_values = |column: &Column| {
-            let name = quote(&column.name);
-            format!("EXISTS (SELECT 1 FROM main.{new} WHERE {name} IS NOT {})", column.usual(&new))
-        };
-        let all: Vec<String> = shared.iter().map(has_values).collect();
-        let ask = || {
-            self.conn.query_row(&format!("SELECT {}", all.join(", ")), [], |row| {
-                (0..shared.len()).map(|place| row.get(place)).collect::<rusqlite::Result<Vec<bool>>>()
-            })
-        };
-        let has_values = known(ask())?.unwrap_or_default();
-        let mut emptied = Vec::new();
-        for (column, _) in shared.iter().zip(has_values).filter(|(_, has_values)| !has_values) {
-            let (name, usual) = (quote(&column.name), column.usual(&new));
-            let had =
-                format!("SELECT count(*) FROM main.{old} WHERE {name} IS NOT NULL AND {name} IS NOT {usual}");
-            let had: Option<i64> = known(value(self.conn, &had, &[]))?;
-            emptied.extend(had.filter(|had| *had > 0).map(|had| (column, had.unsigned_abs())));
+        let is_other = |column: &Column| format!("{} IS NOT {}", quote(&column.name), column.usual(&new));
+        let has_values = |column: &Column| format!("max({})", is_other(column));
+        let names = shared.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");
+        let first = format!("(SELECT {names} FROM main.{new} LIMIT {FIRST_ROWS})");
+        let mut empty: Vec<&Column> = shared.iter().collect();
+        for from in [first, format!("main.{new}")] {
+            let has_values = self.numbers(&empty, has_values, &from)?;
+            empty =
+                empty.into_iter().zip(has_values).filter(|(_, has)| *has == 0).map(|(it, _)| it).collect();
         }
-        Ok(emptied)
+        let values =
+            |column: &Column| format!("sum({} IS NOT NULL AND {})", quote(&column.name), is_other(column));
+        let had = self.numbers(&empty, values, &format!("main.{old}"))?;
+        Ok(empty.into_iter().zip(had).filter(|(_, had)| *had > 0).collect())
+    }
+
+    /// An aggregate of each column; none if one of them cannot be read, for example without a collation of the application. Then nothing
+    /// is known to be gone.
+    fn numbers(
+        &self,
+        columns: &[&Column],
+        aggregate: impl Fn(&Column) -> String,
+        from: &str,
+    ) -> rusqlite::Result<Vec<u64>> {
+        if columns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all: Vec<String> = columns.iter().map(|column| aggregate(column)).collect();
+        let read = self.conn.query_row(&format!("SELECT {} FROM {from}", all.join(", ")), [], |row| {
+            let number =
+                |place| row.get(place).map(|number: Option<i64>| number.unwrap_or_default().unsigned_abs());
+            (0..columns.len()).map(number).collect()
+        });
+        Ok(known(read)?.unwrap_or_default())
     }
 
     /// A number that belongs to another row than before, or to none, if the rows were copied without their numbers.

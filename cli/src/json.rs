@@ -257,7 +257,7 @@ fn account(account: &Account) -> Value {
         "tables": account.tables.iter().map(table).collect::<Vec<_>>(),
         "created": account.created.iter().map(object).collect::<Vec<_>>(),
         "dropped": account.dropped.iter().map(object).collect::<Vec<_>>(),
-        "columns": account.columns.iter().map(column).collect::<Vec<_>>(),
+        "columns": account.columns.iter().filter(|change| !change.is_new).map(column).collect::<Vec<_>>(),
     })
 }
 

@@ -125,7 +125,30 @@ fn a_rebuild_copies_the_numbers_of_the_rows() {
             NAMES,
             "Ada Bo",
         ),
+        // Every value is changed on purpose.
+        Case(
+            "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES (1,'Ada'),(2,'Bo')",
+            rebuild(
+                "id INTEGER PRIMARY KEY, name TEXT",
+                "INSERT INTO n(name) SELECT upper(name) FROM p ORDER BY id",
+            ),
+            "",
+            NAMES,
+            "ADA BO",
+        ),
     ]);
+}
+
+/// SQLite takes a word, or a text in double quotes, for a text.
+#[test]
+fn a_default_without_quotes_is_a_text() {
+    let copy = "INSERT INTO n(id, name) SELECT id, name FROM p";
+    let said = "~ replaces `p`, whose column `phone` had 2 values and has only its default now";
+    let phones = "SELECT group_concat(phone, ' ') FROM p";
+    for (default, phone) in [("nobody", "nobody"), ("\"name\"", "name"), ("'it''s'", "it's"), ("-1", "-1")] {
+        let columns = format!("id INTEGER PRIMARY KEY, name TEXT, phone TEXT DEFAULT {default}");
+        check(&[Case(P, rebuild(&columns, copy), said, phones, [phone; 3].join(" ").leak())]);
+    }
 }
 
 #[test]
@@ -160,6 +183,11 @@ fn the_report_has_what_statements_overwrite_and_delete() {
             "deleted 4 rows of `p`",
         ),
         (view, "DELETE FROM v WHERE id = 100", ""),
+        (
+            view,
+            "DELETE FROM v WHERE id = 1; DELETE FROM v WHERE id = 3; UPDATE p SET name = ''",
+            "deleted 2 rows of `p`, updated 1 row of `p`",
+        ),
     ] {
         let conn = migrated(&format!("{P} {more}"));
         let report = MigrationRunner::new([Migration::sql("1_it", script)]).unwrap().run(&conn).unwrap();

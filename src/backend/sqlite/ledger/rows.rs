@@ -33,6 +33,8 @@ pub(super) struct Rows {
     pub(super) columns: Vec<ColumnChange>,
     /// The beginnings of statements whose reach is known.
     known: BTreeMap<String, AtRisk>,
+    /// Those that delete from views, with the tables from which the triggers of the views delete.
+    behind_views: BTreeMap<String, AtRisk>,
     /// Whether the script created a trigger, so that a new table may have one.
     has_new_trigger: bool,
     /// The statements that set the numbers of `AUTOINCREMENT`.
@@ -69,7 +71,7 @@ impl Rows {
     fn counted(&mut self, conn: &Connection, name: &str) -> rusqlite::Result<usize> {
         let place = self.place(name);
         let table = &mut self.tables[place];
-        if table.rows.is_none() || table.is_behind_view {
+        if table.rows.is_none() {
             table.rows = count(conn, name)?;
         }
         if table.change.rows_before.is_none() && !table.is_new {
@@ -183,6 +185,7 @@ impl Rows {
         }
         let key = form(own, verb, head);
         if let Some(at_risk) = self.known.get(&key).cloned() {
+            self.write_view(&key);
             let names: Vec<String> =
                 at_risk.iter().filter_map(|&place| self.tables[place].current.clone()).collect();
             for name in &names {
@@ -194,7 +197,8 @@ impl Rows {
         let mut at_risk = self.reach(conn, &reach)?;
         if verb == Verb::Deletes && !at_risk.is_empty() && exists(conn, "view", &table)? {
             // What the triggers of a view delete is what the statement names.
-            at_risk.drain(..).for_each(|place| self.tables[place].is_behind_view = true);
+            self.behind_views.insert(key.clone(), std::mem::take(&mut at_risk));
+            self.write_view(&key);
         }
         if verb == Verb::Inserts && reach.deletes {
             let place = self.place(&name.name);
@@ -214,6 +218,14 @@ impl Rows {
         }
         self.known.insert(key, at_risk.clone());
         Ok((Some(reach), at_risk))
+    }
+
+    /// Forgets the numbers of rows of the tables from which the triggers of a view delete, before such a statement.
+    fn write_view(&mut self, form: &str) {
+        for &place in self.behind_views.get(form).into_iter().flatten() {
+            let table = &mut self.tables[place];
+            (table.is_behind_view, table.rows) = (true, None);
+        }
     }
 
     /// Notes the rows that a statement changed: all, and those of the table that it names.

@@ -14,6 +14,9 @@ use crate::sql::{Token, Tokens, same_name};
 /// The rows that are looked at first.
 const FIRST_ROWS: u32 = 100;
 
+/// The rows with other values that are searched in the old table.
+const TRIED: u32 = 20;
+
 /// A table that is about to be dropped, and the one that will take its name.
 pub(super) struct Uncopied<'t> {
     pub(super) conn: &'t Connection,
@@ -42,7 +45,7 @@ impl Column {
             Some(_) if self.is_computed() => {
                 format!("(SELECT {} FROM main.{table} LIMIT 1)", quote(&self.name))
             }
-            Some(default) => format!("({default})"),
+            Some(default) => format!("({})", expression(default)),
         }
     }
 
@@ -104,34 +107,42 @@ impl Uncopied<'_> {
         let first = format!("(SELECT {names} FROM main.{new} LIMIT {FIRST_ROWS})");
         let mut empty: Vec<&Column> = shared.iter().collect();
         for from in [first, format!("main.{new}")] {
-            let has_values = self.numbers(&empty, has_values, &from)?;
+            let has_values = self.numbers(&empty, has_values, &from, 1)?;
             empty =
                 empty.into_iter().zip(has_values).filter(|(_, has)| *has == 0).map(|(it, _)| it).collect();
         }
         let values =
             |column: &Column| format!("sum({} IS NOT NULL AND {})", quote(&column.name), is_other(column));
-        let had = self.numbers(&empty, values, &format!("main.{old}"))?;
+        let had = self.numbers(&empty, values, &format!("main.{old}"), 0)?;
         Ok(empty.into_iter().zip(had).filter(|(_, had)| *had > 0).collect())
     }
 
-    /// An aggregate of each column; none if one of them cannot be read, for example without a collation of the application. Then nothing
-    /// is known to be gone.
+    /// An aggregate of each column, or `unknown` if it cannot be read, for example without a collation of the application.
     fn numbers(
         &self,
         columns: &[&Column],
         aggregate: impl Fn(&Column) -> String,
         from: &str,
+        unknown: u64,
     ) -> rusqlite::Result<Vec<u64>> {
+        let read = |columns: &[&Column]| -> rusqlite::Result<Option<Vec<u64>>> {
+            let all: Vec<String> = columns.iter().map(|column| aggregate(column)).collect();
+            let sql = format!("SELECT {} FROM {from}", all.join(", "));
+            known(self.conn.query_row(&sql, [], |row| {
+                let number = |place| row.get::<_, Option<i64>>(place);
+                (0..columns.len())
+                    .map(|place| Ok(number(place)?.unwrap_or_default().unsigned_abs()))
+                    .collect()
+            }))
+        };
         if columns.is_empty() {
             return Ok(Vec::new());
         }
-        let all: Vec<String> = columns.iter().map(|column| aggregate(column)).collect();
-        let read = self.conn.query_row(&format!("SELECT {} FROM {from}", all.join(", ")), [], |row| {
-            let number =
-                |place| row.get(place).map(|number: Option<i64>| number.unwrap_or_default().unsigned_abs());
-            (0..columns.len()).map(number).collect()
-        });
-        Ok(known(read)?.unwrap_or_default())
+        if let Some(numbers) = read(columns)? {
+            return Ok(numbers);
+        }
+        let alone = |column: &&Column| Ok(read(&[*column])?.map_or(unknown, |numbers| numbers[0]));
+        columns.iter().map(alone).collect()
     }
 
     /// A number that belongs to another row than before, or to none, if the rows were copied without their numbers.
@@ -147,18 +158,39 @@ impl Uncopied<'_> {
             return Ok(None);
         }
         let [old, new] = [self.old, self.new].map(quote);
-        let differs = |column: &Column| {
-            let name = quote(&column.name);
-            format!("old.{name} IS NOT new.{name}")
+        let each = |form: &dyn Fn(&str) -> String, between: &str| {
+            shared.iter().map(|column| form(&quote(&column.name))).collect::<Vec<_>>().join(between)
         };
-        let all_differ = shared.iter().map(differs).collect::<Vec<_>>().join(" AND ");
+        let differ = each(&|name| format!("old.{name} IS NOT new.{name}"), " AND ");
+        let given = each(&|name| format!("new.{name}"), ", ");
+        let is_other = each(&|name| format!("other.{name} IS here.{name}"), " AND ");
+        // If all values of a row differ, they may have been changed on purpose. So it must also be another row of the old table.
         let sql = format!(
-            "SELECT (SELECT old.{key} FROM main.{old} AS old LEFT JOIN main.{new} AS new ON new.{key} = old.{key}
-            WHERE new.{key} IS NULL OR {all_differ} LIMIT 1)"
+            "SELECT coalesce(
+                (SELECT old.{key} FROM main.{old} AS old LEFT JOIN main.{new} AS new ON new.{key} = old.{key} WHERE new.{key} IS NULL LIMIT 1),
+                (SELECT here.{key} FROM (
+                    SELECT old.{key}, {given} FROM main.{old} AS old JOIN main.{new} AS new ON new.{key} = old.{key} WHERE {differ} LIMIT {TRIED}
+                ) AS here WHERE EXISTS (SELECT 1 FROM main.{old} AS other WHERE other.{key} <> here.{key} AND {is_other}) LIMIT 1))"
         );
         let number: Option<Option<i64>> = known(value(self.conn, &sql, &[]))?;
         Ok(number.flatten().map(|number| format!("{} = {number}", key.trim_matches('"'))))
     }
+}
+
+/// A default as an expression. SQLite takes a name without quotes, or in double quotes, for a text.
+fn expression(default: &str) -> String {
+    let mut tokens = Tokens::new(default);
+    let text = match (tokens.next(), tokens.next()) {
+        (Some(Token::Word(word)), None) if !word.starts_with(|first: char| first.is_ascii_digit()) => {
+            let is_value = ["null", "true", "false"].iter().any(|value| same_name(word, value));
+            (!is_value).then(|| word.to_owned())
+        }
+        (Some(quoted @ Token::Quoted(_)), None) if !default.starts_with('\'') => {
+            quoted.spelling().map(str::to_owned)
+        }
+        _ => None,
+    };
+    text.map_or_else(|| default.to_owned(), |text| format!("'{}'", text.replace('\'', "''")))
 }
 
 /// Whether the list of columns of an `INSERT` has a column, which is quoted; `None` if there is no list.

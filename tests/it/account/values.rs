@@ -125,6 +125,23 @@ fn a_rebuild_copies_the_numbers_of_the_rows() {
             NAMES,
             "Ada Bo",
         ),
+        // A statement after the rebuild does not fill the column, or does.
+        Case(
+            P,
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, name TEXT, phone TEXT); INSERT INTO n(id, name) SELECT id, name FROM p;
+             DROP TABLE p; ALTER TABLE n RENAME TO p; UPDATE p SET name = upper(name)",
+            "~ replaces `p`, whose column `phone` had 2 values and has none now",
+            NAMES,
+            "ADA BO CY",
+        ),
+        Case(
+            P,
+            "CREATE TABLE kept AS SELECT * FROM p; CREATE TABLE n(id INTEGER PRIMARY KEY, name TEXT, phone TEXT); INSERT INTO n(id, name) SELECT id, name FROM p;
+             DROP TABLE p; ALTER TABLE n RENAME TO p; UPDATE p SET phone = (SELECT phone FROM kept WHERE kept.id = p.id)",
+            "",
+            "SELECT count(phone) FROM p",
+            "2",
+        ),
         // Every value is changed on purpose.
         Case(
             "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES (1,'Ada'),(2,'Bo')",

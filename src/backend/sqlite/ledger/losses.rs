@@ -68,6 +68,20 @@ impl Rows {
         Ok(Some(Comparison { new, writes: new_table.writes, elsewhere, changed, ..found }))
     }
 
+    /// How a dropped table compared with its successor, if no statement has written to that since.
+    pub(super) fn comparison(&self, old: usize, new: usize) -> Option<&Comparison> {
+        let writes = self.tables[new].writes;
+        self.tables[old].comparison.as_ref().filter(|found| found.new == new && found.writes == writes)
+    }
+
+    /// Notes a statement on a table that replaces another one. If it names a column, it may fill it.
+    pub(super) fn may_fill(&mut self, new: usize, own: &str) {
+        let compared = self.tables.iter_mut().filter_map(|table| table.comparison.as_mut());
+        for found in compared.filter(|found| found.new == new) {
+            found.changed.retain(|(column, _)| !mentions(own, column));
+        }
+    }
+
     /// The rows of a dropped table that its successor does not have, and no other new table.
     pub(super) fn lost_to(
         &self,

@@ -9,7 +9,7 @@ use super::ask::{count, exists, ordinary, replaces, unique_keys};
 use super::definition::Definition;
 use super::place::Place;
 use super::replaced;
-use super::successor::{Comparison, Successor};
+use super::successor::Successor;
 use super::table::Table;
 use crate::account::{ColumnChange, Fate, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;
@@ -154,12 +154,6 @@ impl Rows {
             .filter(|&new| new != old)
     }
 
-    /// How a dropped table compared with its successor, if no statement has written to that since.
-    pub(super) fn comparison(&self, old: usize, new: usize) -> Option<&Comparison> {
-        let writes = self.tables[new].writes;
-        self.tables[old].comparison.as_ref().filter(|found| found.new == new && found.writes == writes)
-    }
-
     /// What a statement can write, and the tables from which its triggers and foreign key actions can take rows.
     pub(super) fn reach(&mut self, conn: &Connection, reach: &Reach) -> rusqlite::Result<AtRisk> {
         let tables = if reach.runs_program { reach.emptied(conn)? } else { Vec::new() };
@@ -272,6 +266,7 @@ impl Rows {
 
     /// Notes the rows of the table that a statement names.
     fn wrote_own(&mut self, place: usize, verb: Verb, own: u64, is_at_risk: bool, at: Place<'_>) {
+        self.may_fill(place, at.own);
         let table = &mut self.tables[place];
         table.writes += 1;
         let adds = matches!(verb, Verb::Inserts | Verb::Replaces);
@@ -440,10 +435,12 @@ impl Rows {
             olds.into_iter().filter_map(|old| Some((old, self.current_successor(old)?))).collect();
         for &(old, new) in &pairs {
             let Some(name) = self.tables[new].current.clone() else { continue };
-            let (after, missing, changed) = match self.comparison(old, new) {
-                Some(it) => (Some(it.after), it.missing.clone(), it.changed.clone()),
-                None => (count(conn, &name)?, Vec::new(), Vec::new()),
+            let (after, missing) = match self.comparison(old, new) {
+                Some(it) => (Some(it.after), it.missing.clone()),
+                None => (count(conn, &name)?, Vec::new()),
             };
+            let compared = self.tables[old].comparison.as_ref().filter(|found| found.new == new);
+            let changed = compared.map(|found| found.changed.clone()).unwrap_or_default();
             let lost = after.map_or(Ok(0), |after| self.lost_to(conn, old, new, after))?;
             let deleted = self.tables[new].change.deleted;
             let Table { change, definition, by, .. } = &mut self.tables[old];
@@ -452,7 +449,7 @@ impl Rows {
             change.missing_keys = if lost > 0 { missing } else { Vec::new() };
             if let Some(definition) = definition {
                 let mut found = replaced::findings(conn, change, &name, definition)?;
-                found.extend(changed);
+                found.extend(changed.into_iter().map(|(_, finding)| finding));
                 findings.extend(found.into_iter().map(|found| match by {
                     Some(by) => found.by(by.clone()),
                     None => found,

@@ -36,8 +36,8 @@ pub(super) struct Comparison {
     pub(super) missing: Vec<String>,
     /// The number of rows that the new table lacks and that other tables have whole, and the places of those.
     pub(super) elsewhere: (u64, Vec<usize>),
-    /// The findings about values that the new one has not, and about rows whose keys are others.
-    pub(super) changed: Vec<StepFinding>,
+    /// The columns whose values the new one lacks, and the key if its rows have other numbers, with the findings.
+    pub(super) changed: Vec<(String, StepFinding)>,
 }
 
 /// Compares a table with the one that will take its name, by number and, if both have the columns of its key, by key. `None` if the new

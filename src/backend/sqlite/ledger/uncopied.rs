@@ -57,8 +57,8 @@ impl Column {
 }
 
 impl Uncopied<'_> {
-    /// The findings about a table with this name.
-    pub(super) fn findings(&self, table: &str) -> rusqlite::Result<Vec<StepFinding>> {
+    /// The findings about a table with this name, each with its column.
+    pub(super) fn findings(&self, table: &str) -> rusqlite::Result<Vec<(String, StepFinding)>> {
         let mut shared = self.shared()?;
         // The computed default of a single row may be a value that was copied.
         shared.retain(|column| self.rows > 1 || !column.is_computed());
@@ -69,18 +69,22 @@ impl Uncopied<'_> {
         for (column, had) in self.emptied(&shared)? {
             let values = if had == 1 { "1 value".to_owned() } else { format!("{had} values") };
             let has = if column.default.is_some() { "only its default" } else { "none" };
-            findings.push(StepFinding::new(
+            let finding = StepFinding::new(
                 ProblemKind::ValuesChanged,
                 format!("replaces `{table}`, whose column `{}` had {values} and has {has} now", column.name),
                 format!("copy `{}` into the new table", column.name),
-            ));
+            );
+            findings.push((column.name.clone(), finding));
         }
-        if let Some(key) = self.renumbered(&shared)? {
-            findings.push(StepFinding::new(
+        if let Some((key, number)) = self.renumbered(&shared)? {
+            let finding = StepFinding::new(
                 ProblemKind::ValuesChanged,
-                format!("replaces `{table}` and numbers its rows anew, so {key} is not the row that it was"),
+                format!(
+                    "replaces `{table}` and numbers its rows anew, so {key} = {number} is not the row that it was"
+                ),
                 "copy the primary key into the new table, so that what refers to a row finds it",
-            ));
+            );
+            findings.push((key, finding));
         }
         Ok(findings)
     }
@@ -145,8 +149,8 @@ impl Uncopied<'_> {
         columns.iter().map(alone).collect()
     }
 
-    /// A number that belongs to another row than before, or to none, if the rows were copied without their numbers.
-    fn renumbered(&self, shared: &[Column]) -> rusqlite::Result<Option<String>> {
+    /// The primary key, and a number that belongs to another row than before or to none, if the rows were copied without their numbers.
+    fn renumbered(&self, shared: &[Column]) -> rusqlite::Result<Option<(String, i64)>> {
         let key = self.definition.key();
         let [key] = &*key else { return Ok(None) };
         let is_given = |(_, own): &(Option<u64>, String)| lists(own, key) != Some(false);
@@ -173,7 +177,7 @@ impl Uncopied<'_> {
                 ) AS here WHERE EXISTS (SELECT 1 FROM main.{old} AS other WHERE other.{key} <> here.{key} AND {is_other}) LIMIT 1))"
         );
         let number: Option<Option<i64>> = known(value(self.conn, &sql, &[]))?;
-        Ok(number.flatten().map(|number| format!("{} = {number}", key.trim_matches('"'))))
+        Ok(number.flatten().map(|number| (key.trim_matches('"').to_owned(), number)))
     }
 }
 

@@ -101,7 +101,7 @@ fn a_rebuild_copies_the_numbers_of_the_rows() {
         Case(
             P,
             rebuild(PLAIN, "INSERT INTO n(name, phone) SELECT name, phone FROM p"),
-            "~ replaces `p` and numbers its rows anew, so id = 3 is not the row that it was; copy the primary key into the new table",
+            "~ replaces `p` and numbers its rows anew, so id = 7 is not the row that it was; copy the primary key into the new table",
             "SELECT group_concat(id, ' ') FROM p",
             "1 2 3",
         ),

@@ -286,7 +286,7 @@ fn code_and_hooks_are_interrupted_and_rolled_back() {
                 conn.execute_batch("CREATE TABLE b (x)")?;
                 let stop = stop.clone();
                 thread::spawn(move || {
-                    thread::sleep(Duration::from_millis(5));
+                    thread::sleep(Duration::from_millis(50));
                     stop.cancel();
                 });
                 work(conn)

@@ -141,7 +141,7 @@ fn what_cannot_be_restored_changes_nothing() {
     assert_eq!(runner.restore(&conn, &snapshot).unwrap_err().kind(), ErrorKind::OpenTransaction);
     let memory = Connection::open_in_memory().unwrap();
     let error = runner.restore(&memory, &snapshot).unwrap_err();
-    assert!(error.to_string().contains("is not a file"), "{error}");
+    assert!(error.to_string().contains("there is no database file to restore into"), "{error}");
 }
 
 /// In the other journal modes SQLite replaces the pages and with them their size.

@@ -477,6 +477,13 @@ fn a_script_with_which_flyway_undoes_another_one_is_reported() {
         "V1.2__a.sql=A | U1.2__b.sql=B | V2__c.sql=C",
         &format!("{}; V1.2__a: A; V2__c: C", undoes("U1.2__b")),
     );
+    // It is meant to be a migration.
+    check("V1__a.sql=A | U1__b.sql=B | U1__b.toml=description = 'D'", "U1__b: B \"D\"; V1__a: A");
+    check("V1__a/up.sql=A | U1__b/up.sql=B | U1__b/metadata.toml=", "U1__b: B; V1__a: A");
+    check(
+        "V1__a.sql=A | U1__b.sql=B | V2__c.sql=C | V2__c.toml=depends_on = ['U1__b']",
+        "U1__b: B; V1__a: A; V2__c: C <-U1__b",
+    );
     // In refinery, `U` is for a migration that may run out of order.
     check("V1__a.sql=A | U2__b.sql=B", "U2__b: B; V1__a: A");
     check("V1__a.sql=A | users__b.sql=B", "V1__a: A; users__b: B");

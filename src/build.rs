@@ -219,6 +219,7 @@ impl fmt::Display for Migration<'_> {
         field("cascade", format_args!("Cascade::{:?}", meta.cascade))?;
         field("data_loss", format_args!("DataLoss::{:?}", meta.data_loss))?;
         field("rebuild_loss", format_args!("RebuildLoss::{:?}", meta.rebuild_loss))?;
+        field("down_part", format_args!("DownPart::{:?}", meta.down_part))?;
         field("accepted", format_args!("&{accepted:?}"))?;
         field("placeholders", format_args!("&[{}]", placeholders.join(", ")))?;
         field("replacement", format_args!("Replacement::{:?}", meta.replacement))?;

@@ -192,7 +192,7 @@ pub use crate::remedy::Remedy;
 pub use crate::report::{Applied, Baselined, Report, Together};
 pub use crate::runner::MigrationRunner;
 pub use crate::schema::{Definition, Schema, SchemaChange};
-pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
+pub use crate::script_options::{Atomicity, Cascade, DataLoss, DownPart, ForeignKeys, RebuildLoss};
 pub use crate::snapshot::{
     AfterFailure, PlannedSnapshot, Restored, Snapshot, SnapshotContent, SnapshotInfo, SnapshotKind,
     SnapshotSettings,
@@ -220,7 +220,7 @@ pub mod compiled {
     pub use crate::discovery::compiled::{Compiled, CompiledPlaceholder, FORMAT, Set};
     pub use crate::migration::Unread;
     pub use crate::placeholder::{Replacement, Secrecy, ValueForm};
-    pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
+    pub use crate::script_options::{Atomicity, Cascade, DataLoss, DownPart, ForeignKeys, RebuildLoss};
 }
 
 #[cfg(doctest)]

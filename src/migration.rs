@@ -19,7 +19,7 @@ use crate::id::MigrationId;
 use crate::placeholder::{Placeholder, Placeholders, Replacement};
 use crate::script_options::ScriptOptions;
 use crate::sql::has_statement;
-use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
+use crate::step::{Atomicity, Cascade, DataLoss, DownPart, ForeignKeys, RebuildLoss};
 use crate::stored::{StoredDown, StoredScript};
 use crate::transaction_fit::TransactionFit;
 
@@ -190,6 +190,12 @@ impl<B: Backend> Migration<B> {
     /// Declares that its rebuilds of tables leave out indexes, triggers, constraints or defaults, or change values, on purpose.
     pub fn allow_rebuild(mut self) -> Self {
         self.meta.rebuild_loss = RebuildLoss::Declared;
+        self
+    }
+
+    /// Declares that all of its script is meant to run, also what follows a comment such as `-- +goose Down`.
+    pub fn allow_down_part(mut self) -> Self {
+        self.meta.down_part = DownPart::Allowed;
         self
     }
 

@@ -10,7 +10,7 @@ mod unfit;
 mod values;
 
 pub(crate) use filled::{Filled, Gap};
-pub(crate) use marks::{Mark, marks};
+pub(crate) use marks::{Mark, marks, next_piece};
 pub(crate) use secrets::Secrets;
 pub(crate) use values::Placeholders;
 

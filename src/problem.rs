@@ -61,7 +61,8 @@ pub enum ProblemKind {
     /// Its script has `${...}`, and no placeholder is declared, so this goes to the database as it is. Its metadata can say that it is text
     /// (`placeholders = false`).
     LiteralPlaceholder,
-    /// Its script has a part with which another tool undoes it, such as what follows `-- +goose Down`. Here all of a script runs.
+    /// Its script has a part with which another tool undoes it, such as what follows `-- +goose Down`. Here all of a script runs. Its metadata can
+    /// say that this is meant (`allow = ["down-part"]`).
     DownPart,
     /// Its id is invalid.
     InvalidId,

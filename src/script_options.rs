@@ -58,6 +58,16 @@ pub enum RebuildLoss {
     Declared,
 }
 
+/// Whether a migration declares that all of its script is meant to run, also what follows a comment such as `-- +goose Down`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum DownPart {
+    /// Not declared, so such a part is a finding ([`ProblemKind::DownPart`](crate::ProblemKind::DownPart)).
+    #[default]
+    Refused,
+    /// Declared (`allow = ["down-part"]`).
+    Allowed,
+}
+
 /// Whether values are put into a script before it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum ScriptForm {

@@ -9,7 +9,7 @@ use crate::effect::{Effect, losses};
 use crate::id::MigrationId;
 use crate::printable::Printable;
 
-pub(crate) use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
+pub(crate) use crate::script_options::{Atomicity, Cascade, DataLoss, DownPart, ForeignKeys, RebuildLoss};
 
 /// One migration to run, in one direction.
 #[derive(Debug, Clone, PartialEq, Eq)]

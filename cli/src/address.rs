@@ -14,7 +14,7 @@ mod service_file;
 mod url;
 mod words;
 
-pub(crate) use server::{Endpoint, Server};
+pub(crate) use server::Server;
 pub(crate) use words::known_names;
 
 /// The address of a database. Its `Display` hides passwords.

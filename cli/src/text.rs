@@ -179,6 +179,7 @@ pub(crate) fn misspelled(set: &[Meta]) -> impl Iterator<Item = String> {
         format!("{what}; `validate` says which")
     })
 }
+
 /// An argument that is a number of seconds.
 ///
 /// # Errors

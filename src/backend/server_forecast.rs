@@ -185,7 +185,7 @@ impl Reader<'_> {
     }
 }
 
-/// A sequence or a role as a person needs it: with its kind.
+/// The kind and the name of an object, for messages.
 pub(super) fn described(kind: &str, name: &str) -> String {
     format!("{kind} `{name}`")
 }

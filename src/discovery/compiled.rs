@@ -11,7 +11,7 @@ use crate::history::{Head, HistoryDigest};
 use crate::id::MigrationId;
 use crate::migration::{Meta, Origin, ScriptMigration, Unread};
 use crate::placeholder::{Placeholder, Replacement, Secrecy, ValueForm};
-use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
+use crate::step::{Atomicity, Cascade, DataLoss, DownPart, ForeignKeys, RebuildLoss};
 
 /// The migrations in a folder of SQL files, which the program's build script has read, ordered and hashed.
 /// [`embedded!`](crate::embedded) defines them; [`build`](crate::build) describes how. A start with nothing pending
@@ -68,6 +68,8 @@ pub struct Compiled {
     pub data_loss: DataLoss,
     /// [`Meta::rebuild_loss`]
     pub rebuild_loss: RebuildLoss,
+    /// [`Meta::down_part`]
+    pub down_part: DownPart,
     pub accepted: &'static [[u8; 32]],
     pub placeholders: &'static [CompiledPlaceholder],
     pub replacement: Replacement,
@@ -159,6 +161,7 @@ impl Compiled {
             cascade: self.cascade,
             data_loss: self.data_loss,
             rebuild_loss: self.rebuild_loss,
+            down_part: self.down_part,
             accepted: self.accepted.iter().copied().map(Checksum::from_bytes).collect(),
             placeholders: self.placeholders.iter().map(CompiledPlaceholder::definition).collect(),
             replacement: self.replacement,

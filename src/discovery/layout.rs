@@ -18,7 +18,7 @@
 //! ([`ProblemKind::UnusedFile`](crate::ProblemKind::UnusedFile)).
 //!
 //! Four more cases are reported and not read ([`Unread`]): a down script without a script that applies the migration;
-//! `U1__users.sql` beside `V1__users.sql`, with which Flyway undoes that one;
+//! `U1__users.sql` beside `V1__users.sql`, with which Flyway undoes that one, unless it has metadata or another migration needs it;
 //! a script with a misspelled name, such as `1_users/up.sq` or `1_users.sql.txt`, if the folder or the file begins with a version;
 //! and a file or folder that has no version and is laid out differently from most of the set, such as a `seed.sql`
 //! beside folders like `2026-01-05-120000_users`, or a folder `archive` beside files like `1_users.sql`.
@@ -151,8 +151,13 @@ pub(crate) fn definitions(own: Dialect, root: &str, entries: Vec<Entry>) -> Resu
         }
     }
 
+    // What has metadata, or what another migration needs, is meant to be a migration.
+    let mut meant = BTreeSet::<String>::new();
     let mut sets = BTreeMap::<String, Vec<(Option<Dialect>, Draft)>>::new();
     for ((dialect, id), draft) in drafts {
+        if draft.texts.contains_key(&Role::Metadata) {
+            meant.insert(id.clone());
+        }
         sets.entry(id).or_default().push((dialect, draft));
     }
     // If a migration has a malformed file, anything that it lacks may be in that file.
@@ -164,7 +169,8 @@ pub(crate) fn definitions(own: Dialect, root: &str, entries: Vec<Entry>) -> Resu
     let mut migrations: Vec<ScriptMigration> = chosen.collect();
     add_strays(own, &mut migrations, strays);
     add_misspelled(&mut migrations, misspelled);
-    undoing::mark(&mut migrations);
+    meant.extend(needed(&migrations).into_iter().map(String::from));
+    undoing::mark(&mut migrations, &meant);
     if wrong.is_empty() { Ok(migrations) } else { Err(MigrationError::of_all(wrong)) }
 }
 
@@ -221,8 +227,7 @@ fn add_strays(own: Dialect, migrations: &mut Vec<ScriptMigration>, strays: Vec<F
     for file in strays {
         groups.entry((file.id.clone(), file.place())).or_default().push(file);
     }
-    let needs = |meta: &Meta| [&meta.depends_on[..], &meta.depends_on_if_present[..]].concat();
-    let needed: Vec<MigrationId> = migrations.iter().flat_map(|migration| needs(&migration.meta)).collect();
+    let needed = needed(migrations);
     for ((id, _), mut files) in groups {
         files.sort_by_key(|file| match file.kind {
             Kind::InFolder(role) | Kind::Flat(role) => Some(role),
@@ -256,6 +261,12 @@ fn add_strays(own: Dialect, migrations: &mut Vec<ScriptMigration>, strays: Vec<F
             Err(_) => not_read(id, why, origin),
         });
     }
+}
+
+/// The migrations that others of the set need.
+fn needed(migrations: &[ScriptMigration]) -> Vec<MigrationId> {
+    let needs = |meta: &Meta| [&meta.depends_on[..], &meta.depends_on_if_present[..]].concat();
+    migrations.iter().flat_map(|migration| needs(&migration.meta)).collect()
 }
 
 /// Adds files whose names are misspelled, to be reported.

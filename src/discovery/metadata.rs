@@ -15,7 +15,7 @@ use crate::error::{Failure, MigrationError, Result};
 use crate::location::Location;
 use crate::migration::Meta;
 use crate::placeholder::{Placeholder, Replacement, Secrecy, ValueForm};
-use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
+use crate::step::{Atomicity, Cascade, DataLoss, DownPart, ForeignKeys, RebuildLoss};
 
 /// The keys of the file. An unknown key is an error.
 #[derive(Debug, Deserialize)]
@@ -161,7 +161,8 @@ pub(super) fn apply(own: Dialect, origin: &str, text: &str, meta: &mut Meta) -> 
             "cascade" => meta.cascade = Cascade::Allowed,
             "destructive" => meta.data_loss = DataLoss::Declared,
             "rebuild" => meta.rebuild_loss = RebuildLoss::Declared,
-            _ => return Err(unknown(word, "`cascade`, `destructive`, `rebuild`")),
+            "down-part" => meta.down_part = DownPart::Allowed,
+            _ => return Err(unknown(word, "`cascade`, `destructive`, `rebuild`, `down-part`")),
         }
     }
     Ok(())

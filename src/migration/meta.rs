@@ -14,7 +14,7 @@ use crate::location::Location as Place;
 use crate::placeholder::{Placeholder, Replacement};
 use crate::problem::ProblemKind;
 use crate::script_options::{
-    Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss, ScriptForm, ScriptOptions,
+    Atomicity, Cascade, DataLoss, DownPart, ForeignKeys, RebuildLoss, ScriptForm, ScriptOptions,
 };
 use crate::transaction_fit::TransactionFit;
 
@@ -46,6 +46,8 @@ pub struct Meta {
     pub data_loss: DataLoss,
     /// Whether it declares what its rebuilds of tables leave out or change.
     pub rebuild_loss: RebuildLoss,
+    /// Whether it declares that what another tool would run only to undo it is meant to run.
+    pub down_part: DownPart,
     /// Checksums of earlier texts of its script that are accepted like that of the current text.
     pub accepted: Vec<Checksum>,
     /// The placeholders that it declares for itself.
@@ -99,6 +101,7 @@ impl Meta {
             cascade: Cascade::Refused,
             data_loss: DataLoss::Undeclared,
             rebuild_loss: RebuildLoss::Undeclared,
+            down_part: DownPart::Refused,
             accepted: Vec::new(),
             placeholders: Vec::new(),
             replacement: Replacement::AsDeclared,

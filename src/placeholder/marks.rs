@@ -71,6 +71,15 @@ fn mark_at(script: &str, start: usize, within: Within) -> Option<Mark<'_>> {
     is_mark.then(|| Mark { range: start..start + len + 3, content: part(rest, ..len), within })
 }
 
+/// Where the first piece at or behind an offset begins, which is never inside of quotes or a comment. `from` is the start of a piece before it.
+pub(crate) fn next_piece(script: &str, from: usize, offset: usize, dialect: Dialect) -> usize {
+    let mut at = from;
+    while at < offset {
+        at = next(script, at, dialect).0;
+    }
+    at
+}
+
 /// The end of the piece that begins at an offset, and what it is; `None` for a comment.
 fn next(script: &str, at: usize, dialect: Dialect) -> (usize, Option<Within>) {
     let rest = part(script, at..);

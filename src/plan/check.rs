@@ -336,7 +336,7 @@ pub(crate) fn unread(meta: &Meta) -> Option<Problem> {
             format!(
                 "is not read: {place} is named like a script with which Flyway undoes a migration of this set"
             ),
-            "make it the down script of that migration, `<id>.down.sql`, or move it somewhere else",
+            "make it the down script of that migration, `<id>.down.sql`, give it metadata if it is a migration, or move it somewhere else",
         ),
         Unread::FileBesideFolders => (
             format!(

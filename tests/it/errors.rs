@@ -318,7 +318,7 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
         (metadata("accepted = [\"abc\"]"), Source,
             "FOLDER/1_it/metadata.toml:1:13: a checksum is 64 hexadecimal digits; docs/format.md lists the keys of metadata.toml"),
         (metadata("allow = [\"everything\"]"), Source,
-            "FOLDER/1_it/metadata.toml:1:10: unknown variant `everything`, expected one of `cascade`, `destructive`, `rebuild`; docs/format.md lists the keys of metadata.toml"),
+            "FOLDER/1_it/metadata.toml:1:10: unknown variant `everything`, expected one of `cascade`, `destructive`, `rebuild`, `down-part`; docs/format.md lists the keys of metadata.toml"),
         (source([("1_it/up.sql", b""), ("old/1_it/up.sql", b"")]), Set,
             "`1_it` is defined twice, in FOLDER/1_it/up.sql and in FOLDER/old/1_it/up.sql; rename one of them"),
         (source([("1_it/up.sql", b""), ("1_it.sql", b"")]), Set,

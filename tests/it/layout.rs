@@ -92,6 +92,9 @@ fn in_words(migration: &Migration) -> String {
     if migration.meta().cascade == switchy_schema::Cascade::Allowed {
         words += " cascade";
     }
+    if migration.meta().down_part == switchy_schema::DownPart::Allowed {
+        words += " down-part";
+    }
     words += &list("accepts ", &migration.meta().accepted);
     words += &list("?", unused_files);
     if let Some(unread) = &migration.meta().unread {
@@ -311,6 +314,7 @@ fn metadata_says_what_there_is_to_say() {
     check_metadata(&format!("accepted = ['{hash}']"), &format!(" accepts {hash}"));
     check_metadata(&format!("accepted = ['{}']", hash.to_uppercase()), &format!(" accepts {hash}"));
     check_metadata("allow = ['cascade']", " cascade");
+    check_metadata("allow = ['down-part', 'cascade']", " cascade down-part");
     check_metadata(
         "description = \"all\"\r\nenvironments = ['prod']\r\nallow = [\r\n  'cascade',\r\n]\r\ndepends_on = ['x']\r\n",
         " \"all\" <-x %prod cascade",
@@ -359,7 +363,10 @@ fn malformed_metadata_is_an_error_with_line_and_column() {
     check_metadata("foreign_keys = true", &at("1:16", "invalid type: boolean `true`, expected a string"));
     check_metadata(
         "allow = ['drop']",
-        &at("1:10", "unknown variant `drop`, expected one of `cascade`, `destructive`, `rebuild`"),
+        &at(
+            "1:10",
+            "unknown variant `drop`, expected one of `cascade`, `destructive`, `rebuild`, `down-part`",
+        ),
     );
     check_metadata(
         "databases = ['sqlite', 'oracle']",
@@ -469,6 +476,13 @@ fn a_script_with_which_flyway_undoes_another_one_is_reported() {
     check(
         "V1.2__a.sql=A | U1.2__b.sql=B | V2__c.sql=C",
         &format!("{}; V1.2__a: A; V2__c: C", undoes("U1.2__b")),
+    );
+    // It is meant to be a migration.
+    check("V1__a.sql=A | U1__b.sql=B | U1__b.toml=description = 'D'", "U1__b: B \"D\"; V1__a: A");
+    check("V1__a/up.sql=A | U1__b/up.sql=B | U1__b/metadata.toml=", "U1__b: B; V1__a: A");
+    check(
+        "V1__a.sql=A | U1__b.sql=B | V2__c.sql=C | V2__c.toml=depends_on = ['U1__b']",
+        "U1__b: B; V1__a: A; V2__c: C <-U1__b",
     );
     // In refinery, `U` is for a migration that may run out of order.
     check("V1__a.sql=A | U2__b.sql=B", "U2__b: B; V1__a: A");

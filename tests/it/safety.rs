@@ -586,6 +586,8 @@ fn strict_refuses_what_is_not_declared_and_nothing_else() {
     };
     let declared = Migration::reversible("2025-01-01-000000_it", "DROP TABLE log", "").allow_destructive();
     let allow = "allow = [\"destructive\"]";
+    let undone = "CREATE TABLE t (x);\n-- +goose Down\nDROP TABLE t";
+    let undone_in_code = Migration::reversible("2025-01-01-000000_it", undone, "").allow_down_part();
     let table = [
         ("a table", folder("DROP TABLE log", ""), Some("drops the table `log` with 1 row")),
         ("declared in its metadata", folder("DROP TABLE log", allow), None),
@@ -594,6 +596,8 @@ fn strict_refuses_what_is_not_declared_and_nothing_else() {
         ("an index", folder("DROP INDEX by_tag", ""), None),
         ("its own table", folder("CREATE TABLE t (x); DROP TABLE t", ""), None),
         ("harmless", folder("CREATE TABLE t (x)", ""), None),
+        ("a part that undoes it", folder(undone, "allow = [\"down-part\"]"), None),
+        ("the same in code", runner([undone_in_code]), None),
     ];
     for (what, runner, expected) in table {
         let conn = memory();

@@ -1,23 +1,30 @@
 //! A limit for the time until a connection can be used.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use super::hint;
-use crate::address::{Address, Endpoint};
+use crate::address::Address;
 use crate::failure::Failure;
 
-/// How long a whole attempt may take, if the driver gives each address this long to accept.
-pub(super) fn limit(timeout: Duration, endpoints: &[Endpoint]) -> Duration {
-    // The addresses of a name are tried in turn; it has one of each kind.
-    let addresses = |endpoint: &Endpoint| match endpoint.host.as_deref() {
-        Some(host) if host.starts_with('/') || host.parse::<IpAddr>().is_ok() => 1,
-        _ => 2,
-    };
-    timeout.saturating_mul(endpoints.iter().map(addresses).sum())
+/// How long an attempt with a host may take, if the driver gives each address of the host this long to accept.
+pub(super) fn limit(timeout: Duration, host: &str) -> Duration {
+    timeout.saturating_mul(addresses(timeout, host))
+}
+
+/// How many addresses a host has. The driver tries them in turn.
+fn addresses(timeout: Duration, host: &str) -> u32 {
+    if host.starts_with('/') || host.parse::<IpAddr>().is_ok() {
+        return 1;
+    }
+    let name = host.to_owned();
+    let found = within(Some(timeout), move || (name.as_str(), 0).to_socket_addrs().map(Iterator::count));
+    // A name that cannot be found out about has one of each kind.
+    let count = found.ok().and_then(io::Result::ok).and_then(|count| u32::try_from(count).ok());
+    count.filter(|count| *count > 0).unwrap_or(2)
 }
 
 /// Runs an attempt to connect, and waits for it no longer than this. The drivers limit only the time until a port accepts: one that accepts

@@ -36,9 +36,9 @@ impl Database for Mysql {
         };
         let opts = opts::of(server)?;
         let limit = opts.get_tcp_connect_timeout();
-        let limit = limit.map(|timeout| server.endpoints().map(|all| deadline::limit(timeout, &all)));
+        let limit = limit.map(|timeout| deadline::limit(timeout, &opts.get_ip_or_hostname()));
         let with = opts.clone();
-        let connected = deadline::within(limit.transpose()?, move || Conn::new(with))
+        let connected = deadline::within(limit, move || Conn::new(with))
             .map_err(|error| deadline::failed(address, KIND, &error))?;
         let mut conn = connected.map_err(|error| {
             let text = Printable(&server.without_password(&said(&error))).abridged();

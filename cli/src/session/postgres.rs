@@ -5,9 +5,9 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use postgres::Client;
 use postgres::config::SslMode;
 use postgres::error::SqlState;
+use postgres::{Client, Config};
 use switchy_schema::{MigrationRunner, Postgres, Printable};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -39,15 +39,9 @@ impl Database for Postgres {
                 format!("{address} is no PostgreSQL database, and these migrations are for PostgreSQL");
             return Err(Failure::usage(what));
         };
-        let (mut config, tls) = config::of(server)?;
-        config.notice_callback(Postgres::notice);
-        let requires_tls = config.get_ssl_mode() == SslMode::Require;
-        let limit = config.get_connect_timeout().copied();
-        let limit = limit.map(|timeout| server.endpoints().map(|all| deadline::limit(timeout, &all)));
-        let with_tls = tls.clone();
-        let connected = deadline::within(limit.transpose()?, move || config.connect(with_tls))
-            .map_err(|error| deadline::failed(address, KIND, &error))?;
-        let mut client = connected.map_err(|error| unreachable(address, server, &error))?;
+        let (configs, tls) = config::of(server)?;
+        let requires_tls = configs.iter().any(|config| config.get_ssl_mode() == SslMode::Require);
+        let mut client = connect(configs, &tls, address, server)?;
         watch_the_client(&mut client);
         Ok(Opened { session: Session { client, tls, requires_tls }, note: None })
     }
@@ -90,6 +84,31 @@ impl Database for Postgres {
             .requires_tls
             .then(|| -> Interrupter { Box::new(move || drop(token.cancel_query(tls.clone()))) })
     }
+}
+
+/// A connection to the first host that gives one. Each has its own time, so one that accepts and never answers takes none from the others.
+///
+/// # Errors
+/// No host gives one. The error is that of the last.
+fn connect(
+    configs: Vec<Config>,
+    tls: &MakeRustlsConnect,
+    address: &Address,
+    server: &Server,
+) -> Result<Client> {
+    let mut failure = None;
+    for mut config in configs {
+        config.notice_callback(Postgres::notice);
+        let host = config::host(&config);
+        let limit = config.get_connect_timeout().map(|timeout| deadline::limit(*timeout, &host));
+        let tls = tls.clone();
+        match deadline::within(limit, move || config.connect(tls)) {
+            Ok(Ok(client)) => return Ok(client),
+            Ok(Err(error)) => failure = Some(unreachable(address, server, &error)),
+            Err(error) => failure = Some(deadline::failed(address, KIND, &error)),
+        }
+    }
+    Err(failure.unwrap_or_else(|| Failure::usage(format!("{address} has no host"))))
 }
 
 /// Lets the server end the running statement of the session soon after this process has ended, even if it was killed. Otherwise the

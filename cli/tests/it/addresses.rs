@@ -5,6 +5,7 @@ use std::fs;
 use crate::on_servers::{mysql_url, postgres_url};
 use crate::servers::{self, PostgresDatabase};
 use crate::shell::Shell;
+use crate::waiting::{Answer, answering};
 
 /// The value of a keyword in the address of a test database.
 fn word(database: &PostgresDatabase, name: &str) -> String {
@@ -37,8 +38,16 @@ fn every_form_of_libpq_opens_a_postgres_database() {
     let (host, name, user) = (word(&database, "host"), word(&database, "dbname"), word(&database, "user"));
     let encoded = host.replace('/', "%2F");
     let shell = with_migration();
+    let silent = answering(Answer::Nothing);
     for address in [
         format!("postgres://{user}@/{name}?host={host}&port=5432"),
+        // Each host has its own time.
+        format!(
+            "postgres://{user}@127.0.0.1:{silent},127.0.0.1:{silent},127.0.0.1:{silent},{encoded}:5432/{name}?connect_timeout=1"
+        ),
+        format!(
+            "postgres://{user}@localhost:{silent},{encoded}:5432/{name}?connect_timeout=1&load_balance_hosts=random"
+        ),
         format!("postgres://{user}@:5432/{name}?host={encoded}"),
         format!("postgres:///{name}?host={host}&user={user}"),
         format!("postgresql://{user}@{encoded}/{name}"),

@@ -1,5 +1,7 @@
 //! TLS: the connection follows the options in the address.
 
+use std::net::TcpListener;
+
 use crate::servers;
 use crate::shell::Shell;
 
@@ -38,6 +40,9 @@ fn postgres_is_as_safe_as_the_address_asks_for() {
     let Some((server, port)) = servers::tls_postgres(CERTIFICATE, KEY) else { return };
     let shell = folder();
     let url = |host: &str, options: &str| format!("postgres://postgres@{host}:{port}/postgres?{options}");
+    let numeric = "127.0.0.2,127.0.0.3,127.0.0.4,127.0.0.1";
+    let _silent =
+        ["127.0.0.2", "127.0.0.3", "127.0.0.4"].map(|host| TcpListener::bind((host, port)).unwrap());
     check(
         &shell,
         &[
@@ -48,6 +53,8 @@ fn postgres_is_as_safe_as_the_address_asks_for() {
             (url("localhost", "sslmode=allow"), ""),
             (url("localhost", "sslmode=prefer"), ""),
             (url("localhost", "ssl=true&connect_timeout=5"), ""),
+            // The first three accept and never answer.
+            (format!("postgres://postgres@:{port}/postgres?hostaddr={numeric}&connect_timeout=1"), ""),
             (url("localhost", "sslmode=verify-full&sslrootcert=trusted.pem"), ""),
             (url("127.0.0.1", "sslmode=verify-ca&sslrootcert=trusted.pem"), ""),
             (url("127.0.0.1", "sslmode=verify-full&sslrootcert=trusted.pem"), "certificate"),

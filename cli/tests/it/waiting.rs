@@ -64,7 +64,7 @@ fn a_server_that_starts_meanwhile_is_used() {
 }
 
 /// What a program answers that is no server, or a server that is not up.
-enum Answer {
+pub(crate) enum Answer {
     /// It accepts, and says nothing.
     Nothing,
     /// It ends the connection.
@@ -87,7 +87,7 @@ fn mysql_says(code: u16, message: &str) -> Answer {
 }
 
 /// A local port on which this is the answer.
-fn answering(answer: Answer) -> u16 {
+pub(crate) fn answering(answer: Answer) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {

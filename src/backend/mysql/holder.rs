@@ -16,7 +16,8 @@ pub(super) fn holder_of(row: &mysql::Row, idle: &str) -> Option<String> {
     Some(format!("{}; `KILL {session}` ends it", session_of(row, idle)?))
 }
 
-/// A session: where it comes from, and what it does, without the texts in its statement. A user without the privilege to see the sessions of other users gets only its number.
+/// A session: where it comes from, and what it does, without the texts in its statement. A user without the privilege to see the sessions of
+/// other users gets only its number.
 pub(super) fn session_of(row: &mysql::Row, idle: &str) -> Option<String> {
     let text = |column: usize| get::<String>(row, column);
     let mut holder = format!("session {} of the server", get::<u64>(row, 0)?);

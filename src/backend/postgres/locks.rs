@@ -161,8 +161,8 @@ const HOLDER: &str = "coalesce(host(held.client_addr), 'a socket of its machine'
     nullif(held.application_name, ''), held.state, held.query,
     to_char((CASE held.state WHEN 'active' THEN held.query_start ELSE held.state_change END) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')";
 
-/// A session that holds the lock: where it comes from, what it does without the texts in it, and the statement that ends it. The server hides the sessions of other
-/// users from a user without the privilege to see them.
+/// A session that holds the lock: where it comes from, what it does without the texts in it, and the statement that ends it. The server
+/// hides the sessions of other users from a user without the privilege to see them.
 fn holder_of(row: &postgres::Row) -> String {
     let text = |column: usize| row.get::<_, Option<String>>(column);
     let session = text(0).unwrap_or_default();

@@ -27,7 +27,7 @@ pub(in crate::backend) struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    /// The name of an object as a person needs it.
+    /// The name of an object, for messages.
     pub(in crate::backend) fn shown(self, schema: &str, name: &str) -> String {
         if self.current.is_none_or(|current| current == schema) {
             name.to_owned()

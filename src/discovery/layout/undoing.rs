@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use crate::migration::{ScriptMigration, Unread};
 
 /// Marks `U1__users.sql` beside `V1__users.sql` as not read. Flyway undoes that migration with it, and here it would run before it. A `U` alone
-/// is a migration, as in refinery.
-pub(super) fn mark(migrations: &mut [ScriptMigration]) {
+/// is a migration, as in refinery, and so is each of those that are meant.
+pub(super) fn mark(migrations: &mut [ScriptMigration], meant: &BTreeSet<String>) {
     let of =
         |migration: &ScriptMigration, letter| version(migration.meta.id.as_str(), letter).map(str::to_owned);
     let applied: BTreeSet<String> = migrations.iter().filter_map(|migration| of(migration, 'v')).collect();
     for migration in migrations.iter_mut() {
-        if of(migration, 'u').is_some_and(|version| applied.contains(&version)) {
+        let is_meant = meant.contains(migration.meta.id.as_str());
+        if !is_meant && of(migration, 'u').is_some_and(|version| applied.contains(&version)) {
             migration.meta.unread.get_or_insert(Unread::UndoesAnother);
         }
     }

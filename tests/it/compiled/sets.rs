@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use switchy_schema::compiled::{Compiled, FORMAT, Set};
 use switchy_schema::{
-    Atomicity, Cascade, Checksum, CompiledMigrations, DataLoss, Dialect, ForeignKeys, Migration,
+    Atomicity, Cascade, Checksum, CompiledMigrations, DataLoss, Dialect, DownPart, ForeignKeys, Migration,
     MigrationRunner, RebuildLoss, Replacement, TransactionMode,
 };
 
@@ -63,6 +63,7 @@ fn written(id: &'static str) -> Compiled {
         cascade: Cascade::Refused,
         data_loss: DataLoss::Undeclared,
         rebuild_loss: RebuildLoss::Undeclared,
+        down_part: DownPart::Refused,
         accepted: &[],
         placeholders: &[],
         replacement: Replacement::AsDeclared,

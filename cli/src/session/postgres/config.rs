@@ -1,9 +1,11 @@
 //! The settings of the driver for an address, which is read as `libpq` reads it.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use postgres::Config;
-use postgres::config::{ChannelBinding, LoadBalanceHosts, SslMode, TargetSessionAttrs};
+use postgres::config::{ChannelBinding, Host, LoadBalanceHosts, SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::address::Server;
@@ -11,8 +13,8 @@ use crate::failure::{Failure, Result};
 use crate::session::tls::{self, Check};
 use crate::text::counted;
 
-/// The settings for an address. Its options have been checked.
-pub(super) fn of(server: &Server) -> Result<(Config, MakeRustlsConnect)> {
+/// The settings for each host of an address, in the order in which they are tried. The options of the address have been checked.
+pub(super) fn of(server: &Server) -> Result<(Vec<Config>, MakeRustlsConnect)> {
     let mut config = Config::new();
     config.user(&server.user_or_default());
     if let Some(password) = &server.password {
@@ -21,7 +23,6 @@ pub(super) fn of(server: &Server) -> Result<(Config, MakeRustlsConnect)> {
     if let Some(database) = &server.database {
         config.dbname(database);
     }
-    hosts(&mut config, server)?;
     let option = |name: &str| server.option(name);
     let name = option("application_name").or(option("fallback_application_name"));
     config.application_name(name.unwrap_or("switchy-schema"));
@@ -66,11 +67,20 @@ pub(super) fn of(server: &Server) -> Result<(Config, MakeRustlsConnect)> {
         _ => (SslMode::Prefer, Check::Nothing),
     };
     config.ssl_mode(mode);
-    Ok((config, MakeRustlsConnect::new(tls::config(check, roots)?)))
+    Ok((hosts(&config, server)?, MakeRustlsConnect::new(tls::config(check, roots)?)))
 }
 
-/// The driver needs a host for each numeric address: it is the name that a certificate is checked for.
-fn hosts(config: &mut Config, server: &Server) -> Result<()> {
+/// The host or the numeric address that the driver connects to; `/` for a socket.
+pub(super) fn host(config: &Config) -> String {
+    match (config.get_hostaddrs().first(), config.get_hosts().first()) {
+        (Some(address), _) => address.to_string(),
+        (None, Some(Host::Tcp(name))) => name.clone(),
+        _ => "/".to_owned(),
+    }
+}
+
+/// The settings with each of the hosts. The driver needs a host for each numeric address: it is the name that a certificate is checked for.
+fn hosts(config: &Config, server: &Server) -> Result<Vec<Config>> {
     let addresses: Vec<&str> =
         server.option("hostaddr").map_or(Vec::new(), |list| list.split(',').map(str::trim).collect());
     let endpoints = server.endpoints()?;
@@ -82,6 +92,7 @@ fn hosts(config: &mut Config, server: &Server) -> Result<()> {
             counted(addresses.len(), "hostaddr")
         )));
     }
+    let mut configs = Vec::new();
     for number in 0..endpoints.len().max(addresses.len()) {
         let endpoint = endpoints.get(number).or(endpoints.first());
         let host = endpoint.and_then(|endpoint| endpoint.host.as_deref());
@@ -92,18 +103,25 @@ fn hosts(config: &mut Config, server: &Server) -> Result<()> {
             )));
         }
         let address = addresses.get(number).filter(|address| !address.is_empty());
+        let mut config = config.clone();
         config.host(host.or(address.copied()).unwrap_or("localhost"));
         config.port(endpoint.and_then(|endpoint| endpoint.port).unwrap_or(5432));
         if let Some(address) = address.and_then(|address| address.parse().ok()) {
             config.hostaddr(address);
         }
+        configs.push(config);
     }
-    if !config.get_hostaddrs().is_empty() && config.get_hostaddrs().len() != config.get_hosts().len() {
+    let numeric = configs.iter().filter(|config| !config.get_hostaddrs().is_empty()).count();
+    if numeric > 0 && numeric < configs.len() {
         return Err(Failure::usage(
             "some hosts in the address of the postgres database have a numeric address and others do not; give one for each host",
         ));
     }
-    Ok(())
+    if config.get_load_balance_hosts() == LoadBalanceHosts::Random {
+        // Each state has other keys, so the order is a random one.
+        configs.sort_by_cached_key(|_| RandomState::new().hash_one(0));
+    }
+    Ok(configs)
 }
 
 fn keepalives(config: &mut Config, number: impl Fn(&str) -> Option<i64>) {

@@ -109,6 +109,11 @@ fn statements_for_postgres_take_away_what_they_name() {
         ("UPDATE a SET b = 1 WHERE purge() IS NULL", "calls purge"),
         ("CREATE TABLE a AS SELECT purge()", "calls purge"),
         ("CREATE TABLE a (b int CHECK (abs(b) > 1))", ""),
+        ("CREATE TABLE a (b uuid DEFAULT purge(), c timestamp with time zone)", ""),
+        ("CREATE TABLE a (b uuid DEFAULT purge()) WITH (fillfactor = 70)", ""),
+        ("CREATE TABLE a PARTITION OF b (c DEFAULT purge()) FOR VALUES IN (1)", ""),
+        ("CREATE TABLE a AS (VALUES (purge()))", "calls purge"),
+        ("CREATE TABLE a AS WITH x (b) AS (VALUES (purge())) TABLE x", "calls x purge"),
         ("CREATE VIEW a AS SELECT purge()", ""),
         ("ALTER TABLE a ADD b int DEFAULT purge()", "calls purge"),
         ("WITH x AS (SELECT 1) DELETE FROM a", "rows a by keys"),
@@ -220,6 +225,9 @@ fn statements_for_mysql_take_away_what_they_name() {
         ("BEGIN", ""),
         ("CALL p()", "unread"),
         ("DO f(1)", "calls f"),
+        ("CREATE TABLE a (b INT DEFAULT f()) WITH SYSTEM VERSIONING", ""),
+        ("CREATE TABLE a (b INT) WITH x AS (VALUES (f())) TABLE x", "calls f"),
+        ("CREATE TABLE a (b INT) ENGINE=InnoDB SELECT f()", "calls f"),
         ("CREATE PROCEDURE p() DELETE FROM a", ""),
     ] {
         assert_eq!(said(statement, &crate::sql::mysql::GRAMMAR), expected, "{statement}");

@@ -112,7 +112,7 @@ impl Inventory for Conn {
             "SELECT COUNT(*) FROM information_schema.ROUTINES f WHERE f.ROUTINE_TYPE = 'FUNCTION' AND ({any})
             AND (f.ROUTINE_DEFINITION IS NULL OR LOWER(f.ROUTINE_DEFINITION) REGEXP
                 '(^|[^a-z_])(insert|update|delete|truncate|replace|create|alter|drop|rename|execute|call|load|grant|revoke)([^a-z_]|$)'
-            OR EXISTS (SELECT 1 FROM information_schema.ROUTINES o WHERE o.ROUTINE_NAME <> f.ROUTINE_NAME
+            OR EXISTS (SELECT 1 FROM information_schema.ROUTINES o WHERE (o.ROUTINE_SCHEMA <> f.ROUTINE_SCHEMA OR o.ROUTINE_NAME <> f.ROUTINE_NAME)
                 AND LOCATE(LOWER(o.ROUTINE_NAME), LOWER(f.ROUTINE_DEFINITION)) > 0))"
         );
         Ok(query::column::<u64>(self, &sql).map_err(fault)? != Some(0))

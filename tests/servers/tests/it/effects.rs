@@ -267,6 +267,13 @@ fn an_empty_database_can_drop_another() {
         assert_eq!(effects(&plan), expected, "{script}");
         assert!(asks(runner::<Mysql>(&script), &mut conn), "{script}");
     }
+    // A function may call one of its own name there.
+    conn.query_drop("CREATE TABLE kept (a INT)").unwrap();
+    let there = "again() RETURNS INT BEGIN DELETE FROM t; RETURN 1; END";
+    conn.query_drop(format!("CREATE FUNCTION {other}.{there}")).unwrap();
+    conn.query_drop(format!("CREATE FUNCTION again() RETURNS INT RETURN {other}.again()")).unwrap();
+    let plan = runner::<Mysql>("SELECT again()").plan(&mut conn, Target::Latest).unwrap();
+    assert_eq!(effects(&plan), "runs `SELECT again()`, and what it does cannot be read");
     assert!(!asks(runner::<Mysql>("DROP DATABASE IF EXISTS not_there"), &mut conn));
     conn.query_drop(format!("DROP DATABASE {other}")).unwrap();
 }

@@ -2,16 +2,17 @@
 
 mod inventory;
 mod names;
+mod sql_mode;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use self::inventory::{Inventory, Surroundings};
 use self::names::Names;
+use self::sql_mode::leniency;
 use crate::effect::{Effect, EffectKind, Evidence, Forecast, PlannedScript, Trust};
 use crate::error::Abridged;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::act::{Act, Dropped, Grammar, Loss, ObjectName};
-use crate::sql::contains;
 use crate::sql::pieces::{Piece, Refused};
 
 /// Splits a script into its statements.
@@ -89,8 +90,16 @@ impl Reader<'_> {
     fn read(&mut self, text: &str) {
         let grammar = self.reading.grammar;
         let tokens = (grammar.tokens)(text);
+        let before = self.is_lenient;
+        if let Some(is_lenient) = leniency(&tokens).filter(|_| !grammar.folds) {
+            self.is_lenient = is_lenient;
+        }
         for loss in Loss::of(&tokens, grammar) {
             self.lose(loss, text);
+        }
+        // `SET STATEMENT sql_mode = '' FOR ALTER TABLE ...`
+        if tokens.get(1).is_some_and(|second| second.is("statement")) {
+            self.is_lenient = before;
         }
         let act = Act::of(&tokens, grammar);
         match &act {
@@ -102,11 +111,6 @@ impl Reader<'_> {
                 let made = Dropped::made(&tokens, grammar);
                 self.created.extend(made.map(|(kind, name)| (kind, name.name.to_lowercase())));
             }
-        }
-        let is_mode =
-            tokens.first().is_some_and(|first| first.is("set")) && tokens.iter().any(|it| it.is("sql_mode"));
-        if is_mode {
-            self.is_lenient = !contains(text, "strict");
         }
         self.names.follow(&act, self.path.as_deref(), &mut self.effects);
     }

@@ -364,6 +364,14 @@ const ASKED_ON_MYSQL: &[(&str, &str)] = &[
         "changes the type of the column `c.email`, which can cut its values",
     ),
     (
+        "SET @old = @@sql_mode, sql_mode = REPLACE(@@sql_mode, 'STRICT_TRANS_TABLES', ''); ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL",
+        "changes the type of the column `c.email`, which can cut its values",
+    ),
+    (
+        "SET STATEMENT sql_mode = '' FOR ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL; ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL",
+        "changes the type of the column `c.email`, which can cut its values",
+    ),
+    (
         "ALTER IGNORE TABLE c MODIFY email INT",
         "changes the type of the column `c.email`, which can cut its values",
     ),
@@ -400,6 +408,16 @@ const NOT_ASKED_ON_MYSQL: &[(&str, &str)] = &[
     ),
     ("ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL; ALTER TABLE c CONVERT TO CHARACTER SET utf8mb4", ""),
     ("SET sql_mode = 'STRICT_ALL_TABLES'; ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL", ""),
+    ("SET sql_mode = 'TRADITIONAL'; ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL", ""),
+    ("SET STATEMENT sql_mode = '' FOR SELECT 1; ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL", ""),
+    (
+        "SET @sql_mode = '', @old = @@sql_mode; SET sql_mode = CONCAT(@@sql_mode, ',ANSI'); ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL",
+        "",
+    ),
+    (
+        "SET @old = @@sql_mode, sql_mode = ''; SET sql_mode = @old; ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL",
+        "",
+    ),
     ("HANDLER c OPEN; HANDLER c READ FIRST; HANDLER c CLOSE; FLUSH TABLES; ALTER EVENT ev DISABLE", ""),
     ("/*!999999 DELETE FROM c */; RENAME TABLE px TO py; DROP USER IF EXISTS 'gone'@'localhost'", ""),
 ];

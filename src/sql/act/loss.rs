@@ -6,6 +6,7 @@ use crate::sql::Token;
 
 mod altering;
 mod reading;
+mod routine;
 #[cfg(test)]
 mod tests;
 
@@ -108,6 +109,11 @@ impl Loss {
     /// What a statement takes away, by its tokens.
     pub(crate) fn of(tokens: &[Token<'_>], grammar: &Grammar) -> Vec<Self> {
         read(tokens, grammar, DEPTH)
+    }
+
+    /// The functions that a function calls which a statement creates; `None` if its text does not show that it only reads.
+    pub(crate) fn calls_of_function(tokens: &[Token<'_>], grammar: &Grammar) -> Option<Vec<ObjectName>> {
+        routine::calls(tokens, grammar)
     }
 }
 

@@ -233,7 +233,7 @@ impl Words<'_, '_, '_> {
     }
 
     /// The names before an opening parenthesis, except where it begins columns: `INSERT INTO a (b)`.
-    fn called(self) -> Vec<ObjectName> {
+    pub(super) fn called(self) -> Vec<ObjectName> {
         let mut found = Vec::new();
         let (mut words, mut is_table) = (self, false);
         while let Some(first) = words.rest.first() {

@@ -142,6 +142,14 @@ const ASKED_ON_POSTGRES: &[(&str, &str)] = &[
     ("TRUNCATE par", "deletes rows of `par`, deletes rows of `kid`"),
     ("TRUNCATE ONLY par", "deletes rows of `par`"),
     ("ALTER TABLE par DROP COLUMN a", "drops the column `par.a`, drops the column `kid.a`"),
+    (
+        "CREATE FUNCTION bad() RETURNS void LANGUAGE sql AS 'DELETE FROM u'; SELECT bad()",
+        "runs `SELECT bad()`, and what it does cannot be read",
+    ),
+    (
+        "CREATE FUNCTION bad() RETURNS void LANGUAGE plpgsql AS $$BEGIN PERFORM purge(); END$$; SELECT bad()",
+        "runs `SELECT bad()`, and what it does cannot be read",
+    ),
     ("ALTER TYPE pair DROP ATTRIBUTE y CASCADE", "drops the column `pair.y`, drops the column `typed.y`"),
     ("DELETE FROM u USING t WHERE t.id = u.id", "deletes rows of `u`"),
     ("WITH x AS MATERIALIZED (DELETE FROM u RETURNING *) SELECT * FROM x", "deletes rows of `u`"),
@@ -191,6 +199,7 @@ const NOT_ASKED_ON_POSTGRES: &[(&str, &str)] = &[
     ("INSERT INTO t (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET short = 'z'", "overwrites rows of `t`"),
     ("INSERT INTO t (id, short) SELECT 101, left(dice()::text, 9); SELECT dice()", ""),
     ("INSERT INTO t (id, short) VALUES (102, 'DELETE FROM u'::varchar(9))", ""),
+    ("CREATE FUNCTION two() RETURNS int LANGUAGE sql AS $$SELECT 1 + length('do it')$$; SELECT two()", ""),
     ("DROP INDEX h_i", "drops the index `h_i`"),
     ("LOCK TABLE u IN SHARE MODE; REFRESH MATERIALIZED VIEW mv; REINDEX TABLE u; CLUSTER t USING t_pkey", ""),
     ("CREATE RULE r AS ON INSERT TO w DO INSTEAD DELETE FROM u", ""),
@@ -383,6 +392,10 @@ const ASKED_ON_MYSQL: &[(&str, &str)] = &[
         "EXECUTE IMMEDIATE 'DELETE FROM c WHERE id = ?' USING 1",
         "runs `EXECUTE IMMEDIATE 'DELETE FROM c WHERE id = ?' USING 1`, and what it does cannot be read",
     ),
+    (
+        "CREATE FUNCTION two() RETURNS INT RETURN f(); SELECT two()",
+        "runs `SELECT two()`, and what it does cannot be read",
+    ),
     ("INSERT INTO owner SELECT f()", "runs `INSERT INTO owner SELECT f()`, and what it does cannot be read"),
 ];
 
@@ -402,6 +415,7 @@ const NOT_ASKED_ON_MYSQL: &[(&str, &str)] = &[
     ("SELECT count(*), max(id) FROM c; DO 1", ""),
     ("INSERT INTO c (id) VALUES (1) ON DUPLICATE KEY UPDATE email = 'a'", "overwrites rows of `c`"),
     ("INSERT INTO owner SELECT one()", ""),
+    ("CREATE FUNCTION two() RETURNS INT RETURN one() + ABS(1); SELECT two()", ""),
     (
         "ALTER TABLE p EXCHANGE PARTITION p0 WITH TABLE px",
         "moves rows of `p` into another table, moves rows of `px` into another table",

@@ -15,8 +15,9 @@ use crate::sql::column_type::can_cut;
 use crate::sql::same_name;
 
 /// Whether one of these functions may change rows. A function in SQL or PL/pgSQL is read: it changes nothing if it has no statement that
-/// does, and names no other function that may. The functions of two extensions only make random values.
-const UNREAD: &str = r"WITH own AS (
+/// does, and names no other function that may. Comments and texts in it are no statements; where they may end elsewhere than these expressions
+/// see it (escapes, dollar quotes, comments within comments), they count. The functions of two extensions only make random values.
+const UNREAD: &str = r#"WITH own AS (
         SELECT p.oid, p.proname, p.prosrc, l.lanname FROM pg_catalog.pg_proc p
         JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang
         WHERE p.provolatile = 'v' AND (n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -29,8 +30,12 @@ const UNREAD: &str = r"WITH own AS (
     )
     SELECT EXISTS (SELECT FROM own f WHERE f.proname = ANY (pg_catalog.string_to_array($1, E'\n')) AND (
         f.lanname NOT IN ('sql', 'plpgsql') OR f.prosrc = ''
-        OR f.prosrc ~* '\m(insert|update|delete|truncate|merge|create|alter|drop|execute|call|copy|do|refresh|import|grant|revoke)\M'
-        OR EXISTS (SELECT FROM own o WHERE o.oid <> f.oid AND pg_catalog.strpos(pg_catalog.lower(f.prosrc), o.proname) > 0)))";
+        OR CASE WHEN f.prosrc ~ '\\|\$([^\s\d$][^\s$]*)?\$|/\*([^*]|\*+[^*/])*/\*' THEN f.prosrc
+            ELSE pg_catalog.regexp_replace(f.prosrc, '--[^\n\r]*|/\*([^*]|\*+[^*/])*\*+/|''[^'']*''|"[^"]*"', ' ', 'g')
+        END ~* '\m(insert|update|delete|truncate|merge|create|alter|drop|execute|call|copy|do|refresh|import|grant|revoke)\M'
+        OR EXISTS (SELECT FROM own o WHERE o.oid <> f.oid AND CASE WHEN o.proname ~ '^\w+$'
+            THEN pg_catalog.lower(o.proname) = ANY (pg_catalog.regexp_split_to_array(pg_catalog.lower(f.prosrc), '\W+'))
+            ELSE pg_catalog.strpos(pg_catalog.lower(f.prosrc), pg_catalog.lower(o.proname)) > 0 END)))"#;
 
 impl Inventory for Client {
     fn current_schema(&mut self) -> Result<Option<String>, Fault> {

@@ -64,6 +64,16 @@ const POSTGRES: &str = "CREATE SCHEMA crm; CREATE TABLE crm.c (id int); INSERT I
     CREATE TABLE owner (id int PRIMARY KEY); CREATE TABLE owned (id int REFERENCES owner ON DELETE CASCADE);
     CREATE TABLE par (a int); CREATE TABLE kid (b int) INHERITS (par);
     CREATE TYPE pair AS (x int, y int); CREATE TABLE typed OF pair;
+    CREATE FUNCTION noted() RETURNS int LANGUAGE plpgsql AS 'BEGIN -- do not update callers
+        /* or delete */ RETURN length(''do'' || ''drop, it''); END';
+    CREATE FUNCTION sly() RETURNS void LANGUAGE plpgsql AS $b$BEGIN PERFORM $$it's$$; DELETE FROM u; PERFORM 'a'; END$b$;
+    CREATE FUNCTION nested() RETURNS void LANGUAGE plpgsql AS $b$BEGIN /* /* */ ' */ DELETE FROM u; PERFORM 'a'; END$b$;
+    CREATE FUNCTION \"Wipe\"() RETURNS void LANGUAGE sql AS 'DELETE FROM u';
+    CREATE FUNCTION wipes() RETURNS void LANGUAGE sql AS 'SELECT \"Wipe\"()';
+    CREATE TABLE lists (a int PRIMARY KEY) PARTITION BY LIST (a); CREATE TABLE list1 PARTITION OF lists FOR VALUES IN (1);
+    CREATE TABLE of_list1 (a int REFERENCES list1 ON DELETE CASCADE); CREATE TABLE of_lists (a int REFERENCES lists ON DELETE CASCADE);
+    CREATE TABLE ma (a int); CREATE TABLE pa (a int); CREATE TABLE son () INHERITS (ma, pa); CREATE TABLE daughter () INHERITS (ma);
+    CREATE TABLE grandson () INHERITS (ma, daughter);
     CREATE SEQUENCE sq; CREATE TABLE ser (id int DEFAULT nextval('sq')); CREATE MATERIALIZED VIEW mv AS SELECT 1 AS a;";
 
 /// Scripts that take something away, and what a plan says of them.
@@ -142,6 +152,9 @@ const ASKED_ON_POSTGRES: &[(&str, &str)] = &[
     ("TRUNCATE par", "deletes rows of `par`, deletes rows of `kid`"),
     ("TRUNCATE ONLY par", "deletes rows of `par`"),
     ("ALTER TABLE par DROP COLUMN a", "drops the column `par.a`, drops the column `kid.a`"),
+    ("SELECT sly()", "runs `SELECT sly()`, and what it does cannot be read"),
+    ("SELECT nested()", "runs `SELECT nested()`, and what it does cannot be read"),
+    ("SELECT wipes()", "runs `SELECT wipes()`, and what it does cannot be read"),
     (
         "CREATE FUNCTION bad() RETURNS void LANGUAGE sql AS 'DELETE FROM u'; SELECT bad()",
         "runs `SELECT bad()`, and what it does cannot be read",
@@ -199,6 +212,7 @@ const NOT_ASKED_ON_POSTGRES: &[(&str, &str)] = &[
     ("INSERT INTO t (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET short = 'z'", "overwrites rows of `t`"),
     ("INSERT INTO t (id, short) SELECT 101, left(dice()::text, 9); SELECT dice()", ""),
     ("INSERT INTO t (id, short) VALUES (102, 'DELETE FROM u'::varchar(9))", ""),
+    ("SELECT noted()", ""),
     ("CREATE FUNCTION two() RETURNS int LANGUAGE sql AS $$SELECT 1 + length('do it')$$; SELECT two()", ""),
     ("DROP INDEX h_i", "drops the index `h_i`"),
     ("LOCK TABLE u IN SHARE MODE; REFRESH MATERIALIZED VIEW mv; REINDEX TABLE u; CLUSTER t USING t_pkey", ""),

@@ -199,11 +199,9 @@ fn emptied(
     others: Others,
     surroundings: Surroundings<'_>,
 ) -> Result<Option<Vec<Effect>>, Fault> {
-    // A partition is a part of its table.
-    const CHILDREN: &str =
-        "SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class k ON k.oid = i.inhrelid
-        WHERE i.inhparent = gone.oid AND NOT k.relispartition";
-    const REFERENCING: &str = "SELECT conrelid FROM pg_catalog.pg_constraint WHERE confrelid = gone.oid AND contype = 'f' AND conparentid = 0";
+    const CHILDREN: &str = "SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = gone.oid";
+    const REFERENCING: &str =
+        "SELECT conrelid FROM pg_catalog.pg_constraint WHERE confrelid = gone.oid AND contype = 'f'";
     let next = match others {
         Others::None => "SELECT gone.oid".to_owned(),
         Others::Children => CHILDREN.to_owned(),
@@ -211,12 +209,16 @@ fn emptied(
         Others::Cascading => format!("{CHILDREN} UNION ALL {REFERENCING} AND confdeltype = 'c'"),
         Others::Referencing => format!("{CHILDREN} UNION ALL {REFERENCING}"),
     };
+    // A partition is a part of its table.
     let sql = format!(
         "WITH RECURSIVE gone (oid) AS (
             SELECT pg_catalog.to_regclass($1)::oid UNION SELECT next.oid FROM gone, LATERAL ({next}) AS next (oid)
         )
         SELECT n.nspname::text, c.relname::text, {ESTIMATE} FROM pg_catalog.pg_class c
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN gone ON gone.oid = c.oid ORDER BY c.oid <> pg_catalog.to_regclass($1), 1, 2"
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN gone ON gone.oid = c.oid
+        WHERE NOT c.relispartition OR NOT EXISTS (
+            SELECT FROM pg_catalog.pg_inherits i JOIN gone parent ON parent.oid = i.inhparent WHERE i.inhrelid = c.oid)
+        ORDER BY c.oid <> pg_catalog.to_regclass($1), 1, 2"
     );
     let rows = query(client, &sql, &[Some(name)]).map_err(fault)?;
     let effect = |row: &Row| {

@@ -152,6 +152,8 @@ const ASKED_ON_POSTGRES: &[(&str, &str)] = &[
     ("TRUNCATE par", "deletes rows of `par`, deletes rows of `kid`"),
     ("TRUNCATE ONLY par", "deletes rows of `par`"),
     ("ALTER TABLE par DROP COLUMN a", "drops the column `par.a`, drops the column `kid.a`"),
+    ("DELETE FROM lists", "deletes rows of `lists`, deletes rows of `of_list1`, deletes rows of `of_lists`"),
+    ("DELETE FROM list1", "deletes rows of `list1`, deletes rows of `of_list1`, deletes rows of `of_lists`"),
     ("SELECT sly()", "runs `SELECT sly()`, and what it does cannot be read"),
     ("SELECT nested()", "runs `SELECT nested()`, and what it does cannot be read"),
     ("SELECT wipes()", "runs `SELECT wipes()`, and what it does cannot be read"),

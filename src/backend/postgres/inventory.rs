@@ -45,11 +45,15 @@ impl Inventory for Client {
     fn lost(&mut self, loss: &Loss, surroundings: Surroundings<'_>) -> Result<Option<Vec<Effect>>, Fault> {
         match loss {
             Loss::Object(dropped) => object(self, dropped, surroundings),
-            Loss::Column { table, column, cascades, .. } => {
+            Loss::Column { table, column, cascades, is_only, .. } => {
                 let kinds = if *cascades { Kinds::All } else { Kinds::Parts };
                 let root = |name: String| Root::Column { table: name, column: column.clone() };
                 first(table, surroundings, |name| {
-                    let inherited = inherited_columns(self, &name, column, surroundings)?;
+                    let inherited = if *is_only {
+                        Vec::new()
+                    } else {
+                        inherited_columns(self, &name, column, surroundings)?
+                    };
                     let found = dependents(self, &root(name), kinds, surroundings)?;
                     Ok(found.map(|found| [found, inherited].concat()))
                 })
@@ -240,7 +244,8 @@ fn written(
     Ok(found.map(|found| found.into_iter().map(|it| Effect { kind, rows: None, ..it }).collect()))
 }
 
-/// The columns that are dropped with one of a table or of a type: of the tables that inherit it, and of those of that type.
+/// The columns that are dropped with one of a table or of a type: of the tables that inherit it, unless they have it also by themselves or from
+/// another table, and of those of that type.
 fn inherited_columns(
     client: &mut Client,
     table: &str,
@@ -249,7 +254,8 @@ fn inherited_columns(
 ) -> Result<Vec<Effect>, Fault> {
     let sql = "WITH RECURSIVE own (oid) AS (
             SELECT pg_catalog.to_regclass($1)::oid UNION SELECT next.oid FROM own, LATERAL (
-                SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = own.oid
+                SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.inhrelid
+                WHERE i.inhparent = own.oid AND a.attname = $2 AND NOT a.attisdropped AND NOT a.attislocal
                 UNION ALL
                 SELECT k.oid FROM pg_catalog.pg_class k JOIN pg_catalog.pg_type t ON t.oid = k.reloftype WHERE t.typrelid = own.oid
             ) AS next (oid)
@@ -257,7 +263,8 @@ fn inherited_columns(
         SELECT n.nspname::text, c.relname::text FROM own JOIN pg_catalog.pg_class c ON c.oid = own.oid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = $2 AND NOT a.attisdropped
-        WHERE c.oid <> pg_catalog.to_regclass($1) AND NOT c.relispartition AND (c.reloftype <> 0 OR NOT a.attislocal)
+        WHERE c.oid <> pg_catalog.to_regclass($1) AND NOT c.relispartition AND (c.reloftype <> 0 OR a.attinhcount <= (
+            SELECT pg_catalog.count(*) FROM pg_catalog.pg_inherits i JOIN own parent ON parent.oid = i.inhparent WHERE i.inhrelid = c.oid))
         ORDER BY 1, 2";
     let rows = query(client, sql, &[Some(table), Some(column)]).map_err(fault)?;
     let effect = |row: &Row| {

@@ -16,7 +16,14 @@ pub(crate) enum Loss {
     /// It drops an object.
     Object(Dropped),
     /// It drops a column.
-    Column { table: ObjectName, column: String, if_exists: bool, cascades: bool },
+    Column {
+        table: ObjectName,
+        column: String,
+        if_exists: bool,
+        cascades: bool,
+        /// Whether the tables that inherit it keep it.
+        is_only: bool,
+    },
     /// It deletes rows of a table, and of others.
     Rows { table: ObjectName, others: Others },
     /// It takes rows out of a table, and another table has them.

@@ -10,8 +10,10 @@ fn said(statement: &str, grammar: &Grammar) -> String {
             let on = it.on.map(|on| format!(" on {on}")).unwrap_or_default();
             format!("{} {}{on}{marks}", it.kind, it.name)
         }
-        Loss::Column { table, column, cascades, .. } => {
-            format!("column {table}.{column}{}", if cascades { " cascade" } else { "" })
+        Loss::Column { table, column, cascades, is_only, .. } => {
+            let marks = [(is_only, " alone"), (cascades, " cascade")];
+            let marks: String = marks.iter().filter(|(has, _)| *has).map(|(_, mark)| *mark).collect();
+            format!("column {table}.{column}{marks}")
         }
         Loss::Rows { table, others } => {
             let others = match others {
@@ -86,7 +88,7 @@ fn statements_for_postgres_take_away_what_they_name() {
         ("DROP TABLE a, b.c CASCADE", "table a cascade, table b.c cascade"),
         (
             "ALTER TABLE IF EXISTS ONLY a DROP b, DROP COLUMN IF EXISTS \"c d\" CASCADE, DROP CONSTRAINT e",
-            "column a.b, column a.c d cascade",
+            "column a.b alone, column a.c d alone cascade",
         ),
         ("ALTER TYPE t DROP ATTRIBUTE a CASCADE", "column t.a cascade"),
         ("ALTER TABLE a ALTER b TYPE varchar(1) USING ''", "type a.b varchar(1) ()"),

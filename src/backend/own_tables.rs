@@ -60,12 +60,16 @@ impl OwnTables<'_> {
         let own = self.table.schema();
         match changed {
             Changed::Rows(_) if atomicity == Atomicity::Transaction => None,
-            Changed::Table(name) | Changed::Rows(name) => {
-                let what = self.described(&name)?;
-                let remedy = format!(
-                    "leave that table to the engine; if this is a dump, make it with {}",
-                    (self.leaving_out)(&name.name)
-                );
+            Changed::Table(ref name) | Changed::Rows(ref name) | Changed::Writes(ref name) => {
+                let what = self.described(name)?;
+                let remedy = if matches!(changed, Changed::Writes(_)) {
+                    "take this statement out; leave that table to the engine".to_owned()
+                } else {
+                    format!(
+                        "leave that table to the engine; if this is a dump, make it with {}",
+                        (self.leaving_out)(&name.name)
+                    )
+                };
                 let refusal = Refusal::new(Fault::new(FaultKind::Other, what).remedy(remedy));
                 match (name.schema.as_deref().or(current), own) {
                     (None, None) => Some(refusal),

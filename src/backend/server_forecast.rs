@@ -2,16 +2,17 @@
 
 mod inventory;
 mod names;
+mod sql_mode;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use self::inventory::{Inventory, Surroundings};
 use self::names::Names;
+use self::sql_mode::leniency;
 use crate::effect::{Effect, EffectKind, Evidence, Forecast, PlannedScript, Trust};
 use crate::error::Abridged;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::act::{Act, Dropped, Grammar, Loss, ObjectName};
-use crate::sql::contains;
 use crate::sql::pieces::{Piece, Refused};
 
 /// Splits a script into its statements.
@@ -39,6 +40,7 @@ pub(super) fn forecasts(
         path: None,
         created: BTreeSet::new(),
         functions: BTreeMap::new(),
+        made: BTreeMap::new(),
         is_known: true,
         is_lenient: false,
         effects: Vec::new(),
@@ -59,6 +61,8 @@ struct Reader<'s> {
     created: BTreeSet<(&'static str, String)>,
     /// Whether functions that were asked about may change rows, by their names.
     functions: BTreeMap<String, bool>,
+    /// What the functions call that the scripts created, by their names; `None` for one that may change rows.
+    made: BTreeMap<String, Option<Vec<ObjectName>>>,
     /// Whether the script makes MySQL change values that do not fit, instead of refusing them.
     is_lenient: bool,
     /// Whether the catalogue and the scripts say what is there: nothing ran before that cannot be read.
@@ -89,24 +93,32 @@ impl Reader<'_> {
     fn read(&mut self, text: &str) {
         let grammar = self.reading.grammar;
         let tokens = (grammar.tokens)(text);
+        let before = self.is_lenient;
+        if let Some(is_lenient) = leniency(&tokens).filter(|_| !grammar.folds) {
+            self.is_lenient = is_lenient;
+        }
         for loss in Loss::of(&tokens, grammar) {
             self.lose(loss, text);
+        }
+        // `SET STATEMENT sql_mode = '' FOR ALTER TABLE ...`
+        if tokens.get(1).is_some_and(|second| second.is("statement")) {
+            self.is_lenient = before;
         }
         let act = Act::of(&tokens, grammar);
         match &act {
             Act::SetsSchema(path) => {
                 self.path = Some(path.iter().filter(|schema| *schema != "$user").cloned().collect());
             }
-            Act::Creates { kind, name, .. } => _ = self.created.insert((kind, name.name.to_lowercase())),
+            Act::Creates { kind, name, .. } => {
+                if *kind == "function" {
+                    self.make(name, Loss::calls_of_function(&tokens, grammar));
+                }
+                self.created.insert((kind, name.name.to_lowercase()));
+            }
             _ => {
                 let made = Dropped::made(&tokens, grammar);
                 self.created.extend(made.map(|(kind, name)| (kind, name.name.to_lowercase())));
             }
-        }
-        let is_mode =
-            tokens.first().is_some_and(|first| first.is("set")) && tokens.iter().any(|it| it.is("sql_mode"));
-        if is_mode {
-            self.is_lenient = !contains(text, "strict");
         }
         self.names.follow(&act, self.path.as_deref(), &mut self.effects);
     }
@@ -157,18 +169,43 @@ impl Reader<'_> {
 
     /// Whether a statement calls a function that may change rows.
     fn calls_unread(&mut self, called: &[ObjectName]) -> bool {
-        let is_created = |name: &ObjectName| self.created.contains(&("function", name.name.to_lowercase()));
-        if called.iter().any(is_created) {
-            return true;
-        }
-        for name in called {
-            // The rows of a table are thousands of statements with the same functions.
-            if !self.functions.contains_key(&name.key()) {
-                let may_change = self.server.has_unread(std::slice::from_ref(name)).unwrap_or(false);
-                self.functions.insert(name.key(), may_change);
+        let mut all = called.to_vec();
+        let mut place = 0;
+        while let Some(name) = all.get(place) {
+            match self.made.get(&name.name.to_lowercase()) {
+                Some(None) => return true,
+                Some(Some(calls)) => {
+                    for call in calls {
+                        if !all.contains(call) {
+                            all.push(call.clone());
+                        }
+                    }
+                }
+                None => {}
             }
+            place += 1;
         }
-        called.iter().any(|name| self.functions.get(&name.key()) == Some(&true))
+        // The rows of a table are thousands of statements with the same functions, and most words before a parenthesis are none: one question
+        // is for all that are new.
+        let is_new = |name: &&ObjectName| !self.functions.contains_key(&name.key());
+        let new: Vec<ObjectName> = all.iter().filter(is_new).cloned().collect();
+        let may_any = !new.is_empty() && self.server.has_unread(&new).unwrap_or(false);
+        let is_one = new.len() == 1;
+        for name in new {
+            let mut may_change = || self.server.has_unread(std::slice::from_ref(&name)).unwrap_or(false);
+            let may_change = may_any && (is_one || may_change());
+            self.functions.insert(name.key(), may_change);
+        }
+        all.iter().any(|name| self.functions.get(&name.key()) == Some(&true))
+    }
+
+    /// Remembers what a function calls that a script creates. Several functions can have one name.
+    fn make(&mut self, name: &ObjectName, calls: Option<Vec<ObjectName>>) {
+        let known = self.made.entry(name.name.to_lowercase()).or_insert_with(|| Some(Vec::new()));
+        match (known.as_mut(), calls) {
+            (Some(known), Some(calls)) => known.extend(calls),
+            _ => *known = None,
+        }
     }
 
     /// Whether what is not there now is not there either when the statement runs, so that nothing is lost.

@@ -36,12 +36,13 @@ impl Column {
         table: &ObjectName,
         surroundings: Surroundings<'_>,
     ) -> Result<Vec<Self>, Fault> {
+        // Each view of the schema gets the names as values, so that the server does not open all its tables.
+        let (schema, name) = (schema(table, surroundings), text(Some(&table.name)));
         let sql = format!(
             "SELECT c.COLUMN_NAME, c.COLUMN_TYPE, c.CHARACTER_SET_NAME, t.TABLE_COLLATION, c.IS_NULLABLE, @@sql_mode
             FROM information_schema.COLUMNS c JOIN information_schema.TABLES t USING (TABLE_SCHEMA, TABLE_NAME)
-            WHERE c.TABLE_SCHEMA = {} AND c.TABLE_NAME = {} ORDER BY c.ORDINAL_POSITION",
-            schema(table, surroundings),
-            text(Some(&table.name))
+            WHERE c.TABLE_SCHEMA = {schema} AND c.TABLE_NAME = {name} AND t.TABLE_SCHEMA = {schema} AND t.TABLE_NAME = {name}
+            ORDER BY c.ORDINAL_POSITION"
         );
         let rows: Vec<Row> = conn.query(sql).map_err(fault)?;
         Ok(rows.iter().filter_map(Self::of).collect())

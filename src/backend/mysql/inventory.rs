@@ -112,7 +112,7 @@ impl Inventory for Conn {
             "SELECT COUNT(*) FROM information_schema.ROUTINES f WHERE f.ROUTINE_TYPE = 'FUNCTION' AND ({any})
             AND (f.ROUTINE_DEFINITION IS NULL OR LOWER(f.ROUTINE_DEFINITION) REGEXP
                 '(^|[^a-z_])(insert|update|delete|truncate|replace|create|alter|drop|rename|execute|call|load|grant|revoke)([^a-z_]|$)'
-            OR EXISTS (SELECT 1 FROM information_schema.ROUTINES o WHERE o.ROUTINE_NAME <> f.ROUTINE_NAME
+            OR EXISTS (SELECT 1 FROM information_schema.ROUTINES o WHERE (o.ROUTINE_SCHEMA <> f.ROUTINE_SCHEMA OR o.ROUTINE_NAME <> f.ROUTINE_NAME)
                 AND LOCATE(LOWER(o.ROUTINE_NAME), LOWER(f.ROUTINE_DEFINITION)) > 0))"
         );
         Ok(query::column::<u64>(self, &sql).map_err(fault)? != Some(0))
@@ -160,8 +160,13 @@ fn shown(name: &ObjectName, surroundings: Surroundings<'_>) -> String {
 }
 
 fn table(conn: &mut Conn, name: &ObjectName, surroundings: Surroundings<'_>) -> Result<Option<Found>, Fault> {
-    let (schema, name) = (schema(name, surroundings), text(Some(&name.name)));
-    let row = query::first(conn, &format!("{TABLES}{schema} AND TABLE_NAME = {name}")).map_err(fault)?;
+    of_name(conn, &schema(name, surroundings), &name.name)
+}
+
+/// The table of a name in a schema, which is given in SQL. A server that knows both reads no other table for it.
+fn of_name(conn: &mut Conn, schema: &str, name: &str) -> Result<Option<Found>, Fault> {
+    let sql = format!("{TABLES}{schema} AND TABLE_NAME = {}", text(Some(name)));
+    let row = query::first(conn, &sql).map_err(fault)?;
     Ok(row.as_ref().and_then(Found::of))
 }
 
@@ -180,16 +185,15 @@ fn add_cascading(conn: &mut Conn, emptied: &mut Vec<Found>) -> Result<(), Fault>
     let mut place = 0;
     while let Some(table) = emptied.get(place) {
         let sql = format!(
-            "SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.TABLE_TYPE, t.TABLE_ROWS FROM information_schema.REFERENTIAL_CONSTRAINTS r
-            JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = r.CONSTRAINT_SCHEMA AND t.TABLE_NAME = r.TABLE_NAME
-            WHERE r.DELETE_RULE = 'CASCADE' AND r.UNIQUE_CONSTRAINT_SCHEMA = {} AND r.REFERENCED_TABLE_NAME = {} ORDER BY 1, 2",
+            "SELECT DISTINCT CONSTRAINT_SCHEMA, TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS
+            WHERE DELETE_RULE = 'CASCADE' AND UNIQUE_CONSTRAINT_SCHEMA = {} AND REFERENCED_TABLE_NAME = {} ORDER BY 1, 2",
             text(Some(&table.schema)),
             text(Some(&table.name))
         );
-        let rows: Vec<Row> = conn.query(sql).map_err(fault)?;
-        for found in rows.iter().filter_map(Found::of) {
-            if !emptied.iter().any(|known| (&known.schema, &known.name) == (&found.schema, &found.name)) {
-                emptied.push(found);
+        let names: Vec<(String, String)> = conn.query(sql).map_err(fault)?;
+        for (schema, name) in names {
+            if !emptied.iter().any(|known| (&known.schema, &known.name) == (&schema, &name)) {
+                emptied.extend(of_name(conn, &text(Some(&schema)), &name)?);
             }
         }
         place += 1;

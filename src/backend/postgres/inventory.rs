@@ -15,8 +15,9 @@ use crate::sql::column_type::can_cut;
 use crate::sql::same_name;
 
 /// Whether one of these functions may change rows. A function in SQL or PL/pgSQL is read: it changes nothing if it has no statement that
-/// does, and names no other function that may. The functions of two extensions only make random values.
-const UNREAD: &str = r"WITH own AS (
+/// does, and names no other function that may. Comments and texts in it are no statements; where they may end elsewhere than these expressions
+/// see it (escapes, dollar quotes, comments within comments), they count. The functions of two extensions only make random values.
+const UNREAD: &str = r#"WITH own AS (
         SELECT p.oid, p.proname, p.prosrc, l.lanname FROM pg_catalog.pg_proc p
         JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang
         WHERE p.provolatile = 'v' AND (n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -29,8 +30,12 @@ const UNREAD: &str = r"WITH own AS (
     )
     SELECT EXISTS (SELECT FROM own f WHERE f.proname = ANY (pg_catalog.string_to_array($1, E'\n')) AND (
         f.lanname NOT IN ('sql', 'plpgsql') OR f.prosrc = ''
-        OR f.prosrc ~* '\m(insert|update|delete|truncate|merge|create|alter|drop|execute|call|copy|do|refresh|import|grant|revoke)\M'
-        OR EXISTS (SELECT FROM own o WHERE o.oid <> f.oid AND pg_catalog.strpos(pg_catalog.lower(f.prosrc), o.proname) > 0)))";
+        OR CASE WHEN f.prosrc ~ '\\|\$([^\s\d$][^\s$]*)?\$|/\*([^*]|\*+[^*/])*/\*' THEN f.prosrc
+            ELSE pg_catalog.regexp_replace(f.prosrc, '--[^\n\r]*|/\*([^*]|\*+[^*/])*\*+/|''[^'']*''|"[^"]*"', ' ', 'g')
+        END ~* '\m(insert|update|delete|truncate|merge|create|alter|drop|execute|call|copy|do|refresh|import|grant|revoke)\M'
+        OR EXISTS (SELECT FROM own o WHERE o.oid <> f.oid AND CASE WHEN o.proname ~ '^\w+$'
+            THEN pg_catalog.lower(o.proname) = ANY (pg_catalog.regexp_split_to_array(pg_catalog.lower(f.prosrc), '\W+'))
+            ELSE pg_catalog.strpos(pg_catalog.lower(f.prosrc), pg_catalog.lower(o.proname)) > 0 END)))"#;
 
 impl Inventory for Client {
     fn current_schema(&mut self) -> Result<Option<String>, Fault> {
@@ -40,11 +45,15 @@ impl Inventory for Client {
     fn lost(&mut self, loss: &Loss, surroundings: Surroundings<'_>) -> Result<Option<Vec<Effect>>, Fault> {
         match loss {
             Loss::Object(dropped) => object(self, dropped, surroundings),
-            Loss::Column { table, column, cascades, .. } => {
+            Loss::Column { table, column, cascades, is_only, .. } => {
                 let kinds = if *cascades { Kinds::All } else { Kinds::Parts };
                 let root = |name: String| Root::Column { table: name, column: column.clone() };
                 first(table, surroundings, |name| {
-                    let inherited = inherited_columns(self, &name, column, surroundings)?;
+                    let inherited = if *is_only {
+                        Vec::new()
+                    } else {
+                        inherited_columns(self, &name, column, surroundings)?
+                    };
                     let found = dependents(self, &root(name), kinds, surroundings)?;
                     Ok(found.map(|found| [found, inherited].concat()))
                 })
@@ -194,11 +203,9 @@ fn emptied(
     others: Others,
     surroundings: Surroundings<'_>,
 ) -> Result<Option<Vec<Effect>>, Fault> {
-    // A partition is a part of its table.
-    const CHILDREN: &str =
-        "SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class k ON k.oid = i.inhrelid
-        WHERE i.inhparent = gone.oid AND NOT k.relispartition";
-    const REFERENCING: &str = "SELECT conrelid FROM pg_catalog.pg_constraint WHERE confrelid = gone.oid AND contype = 'f' AND conparentid = 0";
+    const CHILDREN: &str = "SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = gone.oid";
+    const REFERENCING: &str =
+        "SELECT conrelid FROM pg_catalog.pg_constraint WHERE confrelid = gone.oid AND contype = 'f'";
     let next = match others {
         Others::None => "SELECT gone.oid".to_owned(),
         Others::Children => CHILDREN.to_owned(),
@@ -206,12 +213,16 @@ fn emptied(
         Others::Cascading => format!("{CHILDREN} UNION ALL {REFERENCING} AND confdeltype = 'c'"),
         Others::Referencing => format!("{CHILDREN} UNION ALL {REFERENCING}"),
     };
+    // A partition is a part of its table.
     let sql = format!(
         "WITH RECURSIVE gone (oid) AS (
             SELECT pg_catalog.to_regclass($1)::oid UNION SELECT next.oid FROM gone, LATERAL ({next}) AS next (oid)
         )
         SELECT n.nspname::text, c.relname::text, {ESTIMATE} FROM pg_catalog.pg_class c
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN gone ON gone.oid = c.oid ORDER BY c.oid <> pg_catalog.to_regclass($1), 1, 2"
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN gone ON gone.oid = c.oid
+        WHERE NOT c.relispartition OR NOT EXISTS (
+            SELECT FROM pg_catalog.pg_inherits i JOIN gone parent ON parent.oid = i.inhparent WHERE i.inhrelid = c.oid)
+        ORDER BY c.oid <> pg_catalog.to_regclass($1), 1, 2"
     );
     let rows = query(client, &sql, &[Some(name)]).map_err(fault)?;
     let effect = |row: &Row| {
@@ -233,7 +244,8 @@ fn written(
     Ok(found.map(|found| found.into_iter().map(|it| Effect { kind, rows: None, ..it }).collect()))
 }
 
-/// The columns that are dropped with one of a table or of a type: of the tables that inherit it, and of those of that type.
+/// The columns that are dropped with one of a table or of a type: of the tables that inherit it, unless they have it also by themselves or from
+/// another table, and of those of that type.
 fn inherited_columns(
     client: &mut Client,
     table: &str,
@@ -242,7 +254,8 @@ fn inherited_columns(
 ) -> Result<Vec<Effect>, Fault> {
     let sql = "WITH RECURSIVE own (oid) AS (
             SELECT pg_catalog.to_regclass($1)::oid UNION SELECT next.oid FROM own, LATERAL (
-                SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = own.oid
+                SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.inhrelid
+                WHERE i.inhparent = own.oid AND a.attname = $2 AND NOT a.attisdropped AND NOT a.attislocal
                 UNION ALL
                 SELECT k.oid FROM pg_catalog.pg_class k JOIN pg_catalog.pg_type t ON t.oid = k.reloftype WHERE t.typrelid = own.oid
             ) AS next (oid)
@@ -250,7 +263,8 @@ fn inherited_columns(
         SELECT n.nspname::text, c.relname::text FROM own JOIN pg_catalog.pg_class c ON c.oid = own.oid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = $2 AND NOT a.attisdropped
-        WHERE c.oid <> pg_catalog.to_regclass($1) AND NOT c.relispartition AND (c.reloftype <> 0 OR NOT a.attislocal)
+        WHERE c.oid <> pg_catalog.to_regclass($1) AND NOT c.relispartition AND (c.reloftype <> 0 OR a.attinhcount <= (
+            SELECT pg_catalog.count(*) FROM pg_catalog.pg_inherits i JOIN own parent ON parent.oid = i.inhparent WHERE i.inhrelid = c.oid))
         ORDER BY 1, 2";
     let rows = query(client, sql, &[Some(table), Some(column)]).map_err(fault)?;
     let effect = |row: &Row| {

@@ -58,8 +58,8 @@ impl Names {
                     is_replaced,
                 })
             }
-            Loss::Column { table, column, if_exists, cascades } => {
-                Loss::Column { table: before(table)?, column, if_exists, cascades }
+            Loss::Column { table, column, if_exists, cascades, is_only } => {
+                Loss::Column { table: before(table)?, column, if_exists, cascades, is_only }
             }
             Loss::Rows { table, others } => Loss::Rows { table: before(table)?, others },
             Loss::Moved(table) => Loss::Moved(before(table)?),

@@ -11,6 +11,8 @@ pub(crate) enum Changed {
     Table(ObjectName),
     /// Rows of the table.
     Rows(ObjectName),
+    /// What is written to the table from now on: a trigger or a rule changes it first.
+    Writes(ObjectName),
     /// A schema or database is dropped or renamed, with everything in it.
     Schema(String),
 }
@@ -103,11 +105,12 @@ impl Words<'_, '_, '_> {
             Some(Act::Creates { kind: "schema" | "database", name, replaces: true, .. }) => {
                 Some(vec![Changed::Schema(name.name)])
             }
-            // It may change what the engine writes: `CREATE TRIGGER a BEFORE INSERT ON b`, `CREATE RULE a AS ON INSERT TO b DO INSTEAD NOTHING`
-            Some(Act::Creates { kind: "trigger", .. }) => self.table_behind("on"),
-            _ if first.is("create") && self.rest.iter().take(4).any(|token| token.is("rule")) => {
-                self.table_behind("to")
+            // `CREATE TRIGGER a BEFORE INSERT ON b`. What one does afterwards is seen when the engine reads what it wrote.
+            Some(Act::Creates { kind: "trigger", .. }) if whole.is_at(&["before", "instead"]) => {
+                self.written_behind("on")
             }
+            // `CREATE RULE a AS ON INSERT TO b DO INSTEAD NOTHING`
+            _ if first.is("create") && grammar.folds && self.is_at_rule() => self.written_behind("to"),
             Some(Act::Renames(pairs)) => {
                 tables(pairs.into_iter().flat_map(|(from, to)| [from, to]).collect())
             }
@@ -147,11 +150,17 @@ impl Words<'_, '_, '_> {
         }
     }
 
-    /// The table that is named behind a word.
-    fn table_behind(&mut self, word: &str) -> Option<Vec<Changed>> {
+    fn is_at_rule(mut self) -> bool {
+        self.skip(&["or"]);
+        self.skip(&["replace"]);
+        self.is_at(&["rule"])
+    }
+
+    /// The writes to the table that is named behind a word.
+    fn written_behind(&mut self, word: &str) -> Option<Vec<Changed>> {
         let place = self.rest.iter().position(|token| token.is(word))?;
         self.rest = self.rest.get(place + 1..)?;
-        Some(vec![Changed::Table(self.name()?)])
+        Some(vec![Changed::Writes(self.name()?)])
     }
 
     /// What an `ALTER` that renames no table changes. PostgreSQL's `OWNER TO`, `SET (...)` and similar leave a table usable.
@@ -187,6 +196,7 @@ mod tests {
         let one = |changed: Changed| match changed {
             Changed::Table(name) => name.to_string(),
             Changed::Rows(name) => format!("rows of {name}"),
+            Changed::Writes(name) => format!("writes to {name}"),
             Changed::Schema(name) => format!("schema {name}"),
         };
         let changed = Changed::by(&(grammar.tokens)(statement), grammar);
@@ -238,7 +248,9 @@ mod tests {
             ("SELECT * FROM a", ""),
             ("LOCK TABLES a WRITE", ""),
             ("CREATE PROCEDURE p() BEGIN DROP TABLE a; END", ""),
-            ("CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW DELETE FROM b", "a"),
+            ("CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW DELETE FROM b", "writes to a"),
+            ("CREATE TRIGGER before AFTER INSERT ON a FOR EACH ROW DELETE FROM b", ""),
+            ("CREATE INDEX rule ON a (b)", "a"),
             ("CREATE EVENT e ON SCHEDULE AT NOW() DO DROP TABLE a", "a"),
             ("CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO BEGIN TRUNCATE a; END", "a"),
             ("SET @sql = 'DROP TABLE a'", "a"),
@@ -267,8 +279,14 @@ mod tests {
             ("EXPLAIN DELETE FROM a", ""),
             ("MERGE INTO a USING b ON true WHEN MATCHED THEN UPDATE SET x = 1", "rows of a"),
             ("COPY a FROM '/x'", "rows of a"),
-            ("CREATE TRIGGER t BEFORE INSERT OR UPDATE OF b ON s.a FOR EACH ROW EXECUTE FUNCTION f()", "s.a"),
-            ("CREATE OR REPLACE RULE r AS ON INSERT TO a DO INSTEAD NOTHING", "a"),
+            (
+                "CREATE TRIGGER t BEFORE INSERT OR UPDATE OF b ON s.a FOR EACH ROW EXECUTE FUNCTION f()",
+                "writes to s.a",
+            ),
+            ("CREATE TRIGGER t INSTEAD OF INSERT ON a FOR EACH ROW EXECUTE FUNCTION f()", "writes to a"),
+            ("CREATE TRIGGER t AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION f()", ""),
+            ("CREATE OR REPLACE RULE r AS ON INSERT TO a DO INSTEAD NOTHING", "writes to a"),
+            ("CREATE VIEW rule AS SELECT a TO b", ""),
             ("COPY a TO '/x'", ""),
             ("SELECT 'DROP TABLE a'", ""),
         ] {

@@ -6,6 +6,7 @@ use crate::sql::Token;
 
 mod altering;
 mod reading;
+mod routine;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,14 @@ pub(crate) enum Loss {
     /// It drops an object.
     Object(Dropped),
     /// It drops a column.
-    Column { table: ObjectName, column: String, if_exists: bool, cascades: bool },
+    Column {
+        table: ObjectName,
+        column: String,
+        if_exists: bool,
+        cascades: bool,
+        /// Whether the tables that inherit it keep it.
+        is_only: bool,
+    },
     /// It deletes rows of a table, and of others.
     Rows { table: ObjectName, others: Others },
     /// It takes rows out of a table, and another table has them.
@@ -108,6 +116,11 @@ impl Loss {
     /// What a statement takes away, by its tokens.
     pub(crate) fn of(tokens: &[Token<'_>], grammar: &Grammar) -> Vec<Self> {
         read(tokens, grammar, DEPTH)
+    }
+
+    /// The functions that a function calls which a statement creates; `None` if its text does not show that it only reads.
+    pub(crate) fn calls_of_function(tokens: &[Token<'_>], grammar: &Grammar) -> Option<Vec<ObjectName>> {
+        routine::calls(tokens, grammar)
     }
 }
 

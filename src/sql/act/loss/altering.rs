@@ -18,7 +18,7 @@ impl Words<'_, '_, '_> {
         let is_type = self.skip(&["type"]);
         (is_type || self.skip(&["table"])).then_some(())?;
         let is_sure = self.skip_exists();
-        self.skip(&["only"]);
+        let is_only = self.skip(&["only"]);
         let table = self.name()?;
         self.skip_mark(b'*');
         let mut depth = 0_i32;
@@ -33,6 +33,11 @@ impl Words<'_, '_, '_> {
         let grammar = self.grammar;
         let action = |action| Words::new(action, grammar).action(&table, is_sure);
         let mut found: Vec<Loss> = actions.filter_map(action).flatten().collect();
+        for loss in &mut found {
+            if let Loss::Column { is_only: keeps, .. } = loss {
+                *keeps = is_only;
+            }
+        }
         // MariaDB's `ALTER IGNORE TABLE` deletes the rows that a new key does not allow, and changes values that do not fit.
         if is_forced {
             for loss in &mut found {
@@ -93,7 +98,8 @@ impl Words<'_, '_, '_> {
             let if_exists = self.skip_exists() || may_be_missing;
             let column = self.part()?;
             let cascades = self.is_at(&["cascade"]);
-            return Some(vec![Loss::Column { table: table.clone(), column, if_exists, cascades }]);
+            let table = table.clone();
+            return Some(vec![Loss::Column { table, column, if_exists, cascades, is_only: false }]);
         }
         let has = |word: &str| self.rest.iter().any(|token| token.is(word));
         let empties = [("discard", "tablespace"), ("engine", "blackhole")];

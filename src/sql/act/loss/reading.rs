@@ -63,7 +63,25 @@ impl Words<'_, '_, '_> {
             .find(|token| token.is_any(&["table", "view", "function", "procedure", "trigger"]));
         let is_stored =
             kind.is_some_and(|kind| kind.is("table")) || self.rest.iter().any(|it| it.is("materialized"));
-        is_stored && self.rest.iter().any(|token| token.is_any(&["select", "values", "with"]))
+        is_stored && (self.rest.iter().any(|token| token.is("select")) || self.has_other_query())
+    }
+
+    /// Whether it has a query that begins with another word than `SELECT`, behind `AS`, or behind the columns on MySQL: `AS VALUES (1)`. A type
+    /// and an option also have such words: `a time with time zone`, `WITH (fillfactor = 70)`, `FOR VALUES IN (1)`.
+    fn has_other_query(self) -> bool {
+        let begins = |place: usize| {
+            let mut words = Self::new(self.rest.get(place..).unwrap_or_default(), self.grammar);
+            while words.skip_mark(b'(') {}
+            words.is_at(&["values", "table"])
+                // `WITH x AS (...)`, `WITH RECURSIVE x (a) AS (...)`
+                || (words.skip(&["with"]) && {
+                    words.skip(&["recursive"]);
+                    words.name().is_some() && (words.is_at(&["as"]) || words.skip_mark(b'('))
+                })
+        };
+        let is_before =
+            |token: &Token<'_>| token.is("as") || (!self.grammar.folds && *token == Token::Mark(b')'));
+        (1..self.rest.len()).any(|place| is_before(&self.rest[place - 1]) && begins(place))
     }
 
     /// What a statement takes away by its own words.
@@ -215,7 +233,7 @@ impl Words<'_, '_, '_> {
     }
 
     /// The names before an opening parenthesis, except where it begins columns: `INSERT INTO a (b)`.
-    fn called(self) -> Vec<ObjectName> {
+    pub(super) fn called(self) -> Vec<ObjectName> {
         let mut found = Vec::new();
         let (mut words, mut is_table) = (self, false);
         while let Some(first) = words.rest.first() {

@@ -10,8 +10,10 @@ fn said(statement: &str, grammar: &Grammar) -> String {
             let on = it.on.map(|on| format!(" on {on}")).unwrap_or_default();
             format!("{} {}{on}{marks}", it.kind, it.name)
         }
-        Loss::Column { table, column, cascades, .. } => {
-            format!("column {table}.{column}{}", if cascades { " cascade" } else { "" })
+        Loss::Column { table, column, cascades, is_only, .. } => {
+            let marks = [(is_only, " alone"), (cascades, " cascade")];
+            let marks: String = marks.iter().filter(|(has, _)| *has).map(|(_, mark)| *mark).collect();
+            format!("column {table}.{column}{marks}")
         }
         Loss::Rows { table, others } => {
             let others = match others {
@@ -86,7 +88,7 @@ fn statements_for_postgres_take_away_what_they_name() {
         ("DROP TABLE a, b.c CASCADE", "table a cascade, table b.c cascade"),
         (
             "ALTER TABLE IF EXISTS ONLY a DROP b, DROP COLUMN IF EXISTS \"c d\" CASCADE, DROP CONSTRAINT e",
-            "column a.b, column a.c d cascade",
+            "column a.b alone, column a.c d alone cascade",
         ),
         ("ALTER TYPE t DROP ATTRIBUTE a CASCADE", "column t.a cascade"),
         ("ALTER TABLE a ALTER b TYPE varchar(1) USING ''", "type a.b varchar(1) ()"),
@@ -109,6 +111,11 @@ fn statements_for_postgres_take_away_what_they_name() {
         ("UPDATE a SET b = 1 WHERE purge() IS NULL", "calls purge"),
         ("CREATE TABLE a AS SELECT purge()", "calls purge"),
         ("CREATE TABLE a (b int CHECK (abs(b) > 1))", ""),
+        ("CREATE TABLE a (b uuid DEFAULT purge(), c timestamp with time zone)", ""),
+        ("CREATE TABLE a (b uuid DEFAULT purge()) WITH (fillfactor = 70)", ""),
+        ("CREATE TABLE a PARTITION OF b (c DEFAULT purge()) FOR VALUES IN (1)", ""),
+        ("CREATE TABLE a AS (VALUES (purge()))", "calls purge"),
+        ("CREATE TABLE a AS WITH x (b) AS (VALUES (purge())) TABLE x", "calls x purge"),
         ("CREATE VIEW a AS SELECT purge()", ""),
         ("ALTER TABLE a ADD b int DEFAULT purge()", "calls purge"),
         ("WITH x AS (SELECT 1) DELETE FROM a", "rows a by keys"),
@@ -220,6 +227,9 @@ fn statements_for_mysql_take_away_what_they_name() {
         ("BEGIN", ""),
         ("CALL p()", "unread"),
         ("DO f(1)", "calls f"),
+        ("CREATE TABLE a (b INT DEFAULT f()) WITH SYSTEM VERSIONING", ""),
+        ("CREATE TABLE a (b INT) WITH x AS (VALUES (f())) TABLE x", "calls f"),
+        ("CREATE TABLE a (b INT) ENGINE=InnoDB SELECT f()", "calls f"),
         ("CREATE PROCEDURE p() DELETE FROM a", ""),
     ] {
         assert_eq!(said(statement, &crate::sql::mysql::GRAMMAR), expected, "{statement}");

@@ -64,6 +64,16 @@ const POSTGRES: &str = "CREATE SCHEMA crm; CREATE TABLE crm.c (id int); INSERT I
     CREATE TABLE owner (id int PRIMARY KEY); CREATE TABLE owned (id int REFERENCES owner ON DELETE CASCADE);
     CREATE TABLE par (a int); CREATE TABLE kid (b int) INHERITS (par);
     CREATE TYPE pair AS (x int, y int); CREATE TABLE typed OF pair;
+    CREATE FUNCTION noted() RETURNS int LANGUAGE plpgsql AS 'BEGIN -- do not update callers
+        /* or delete */ RETURN length(''do'' || ''drop, it''); END';
+    CREATE FUNCTION sly() RETURNS void LANGUAGE plpgsql AS $b$BEGIN PERFORM $$it's$$; DELETE FROM u; PERFORM 'a'; END$b$;
+    CREATE FUNCTION nested() RETURNS void LANGUAGE plpgsql AS $b$BEGIN /* /* */ ' */ DELETE FROM u; PERFORM 'a'; END$b$;
+    CREATE FUNCTION \"Wipe\"() RETURNS void LANGUAGE sql AS 'DELETE FROM u';
+    CREATE FUNCTION wipes() RETURNS void LANGUAGE sql AS 'SELECT \"Wipe\"()';
+    CREATE TABLE lists (a int PRIMARY KEY) PARTITION BY LIST (a); CREATE TABLE list1 PARTITION OF lists FOR VALUES IN (1);
+    CREATE TABLE of_list1 (a int REFERENCES list1 ON DELETE CASCADE); CREATE TABLE of_lists (a int REFERENCES lists ON DELETE CASCADE);
+    CREATE TABLE ma (a int); CREATE TABLE pa (a int); CREATE TABLE son () INHERITS (ma, pa); CREATE TABLE daughter () INHERITS (ma);
+    CREATE TABLE grandson () INHERITS (ma, daughter);
     CREATE SEQUENCE sq; CREATE TABLE ser (id int DEFAULT nextval('sq')); CREATE MATERIALIZED VIEW mv AS SELECT 1 AS a;";
 
 /// Scripts that take something away, and what a plan says of them.
@@ -142,6 +152,24 @@ const ASKED_ON_POSTGRES: &[(&str, &str)] = &[
     ("TRUNCATE par", "deletes rows of `par`, deletes rows of `kid`"),
     ("TRUNCATE ONLY par", "deletes rows of `par`"),
     ("ALTER TABLE par DROP COLUMN a", "drops the column `par.a`, drops the column `kid.a`"),
+    (
+        "ALTER TABLE ma DROP COLUMN a",
+        "drops the column `ma.a`, drops the column `daughter.a`, drops the column `grandson.a`",
+    ),
+    ("ALTER TABLE ONLY ma DROP COLUMN a", "drops the column `ma.a`"),
+    ("DELETE FROM lists", "deletes rows of `lists`, deletes rows of `of_list1`, deletes rows of `of_lists`"),
+    ("DELETE FROM list1", "deletes rows of `list1`, deletes rows of `of_list1`, deletes rows of `of_lists`"),
+    ("SELECT sly()", "runs `SELECT sly()`, and what it does cannot be read"),
+    ("SELECT nested()", "runs `SELECT nested()`, and what it does cannot be read"),
+    ("SELECT wipes()", "runs `SELECT wipes()`, and what it does cannot be read"),
+    (
+        "CREATE FUNCTION bad() RETURNS void LANGUAGE sql AS 'DELETE FROM u'; SELECT bad()",
+        "runs `SELECT bad()`, and what it does cannot be read",
+    ),
+    (
+        "CREATE FUNCTION bad() RETURNS void LANGUAGE plpgsql AS $$BEGIN PERFORM purge(); END$$; SELECT bad()",
+        "runs `SELECT bad()`, and what it does cannot be read",
+    ),
     ("ALTER TYPE pair DROP ATTRIBUTE y CASCADE", "drops the column `pair.y`, drops the column `typed.y`"),
     ("DELETE FROM u USING t WHERE t.id = u.id", "deletes rows of `u`"),
     ("WITH x AS MATERIALIZED (DELETE FROM u RETURNING *) SELECT * FROM x", "deletes rows of `u`"),
@@ -191,6 +219,9 @@ const NOT_ASKED_ON_POSTGRES: &[(&str, &str)] = &[
     ("INSERT INTO t (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET short = 'z'", "overwrites rows of `t`"),
     ("INSERT INTO t (id, short) SELECT 101, left(dice()::text, 9); SELECT dice()", ""),
     ("INSERT INTO t (id, short) VALUES (102, 'DELETE FROM u'::varchar(9))", ""),
+    ("SELECT noted()", ""),
+    ("CREATE FUNCTION two() RETURNS int LANGUAGE sql AS $$SELECT 1 + length('do it')$$; SELECT two()", ""),
+    ("CREATE TABLE ids (a int DEFAULT f(), at timestamp with time zone) WITH (fillfactor = 70)", ""),
     ("DROP INDEX h_i", "drops the index `h_i`"),
     ("LOCK TABLE u IN SHARE MODE; REFRESH MATERIALIZED VIEW mv; REINDEX TABLE u; CLUSTER t USING t_pkey", ""),
     ("CREATE RULE r AS ON INSERT TO w DO INSTEAD DELETE FROM u", ""),
@@ -267,6 +298,13 @@ fn an_empty_database_can_drop_another() {
         assert_eq!(effects(&plan), expected, "{script}");
         assert!(asks(runner::<Mysql>(&script), &mut conn), "{script}");
     }
+    // A function may call one of its own name there.
+    conn.query_drop("CREATE TABLE kept (a INT)").unwrap();
+    let there = "again() RETURNS INT BEGIN DELETE FROM t; RETURN 1; END";
+    conn.query_drop(format!("CREATE FUNCTION {other}.{there}")).unwrap();
+    conn.query_drop(format!("CREATE FUNCTION again() RETURNS INT RETURN {other}.again()")).unwrap();
+    let plan = runner::<Mysql>("SELECT again()").plan(&mut conn, Target::Latest).unwrap();
+    assert_eq!(effects(&plan), "runs `SELECT again()`, and what it does cannot be read");
     assert!(!asks(runner::<Mysql>("DROP DATABASE IF EXISTS not_there"), &mut conn));
     conn.query_drop(format!("DROP DATABASE {other}")).unwrap();
 }
@@ -357,6 +395,14 @@ const ASKED_ON_MYSQL: &[(&str, &str)] = &[
         "changes the type of the column `c.email`, which can cut its values",
     ),
     (
+        "SET @old = @@sql_mode, sql_mode = REPLACE(@@sql_mode, 'STRICT_TRANS_TABLES', ''); ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL",
+        "changes the type of the column `c.email`, which can cut its values",
+    ),
+    (
+        "SET STATEMENT sql_mode = '' FOR ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL; ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL",
+        "changes the type of the column `c.email`, which can cut its values",
+    ),
+    (
         "ALTER IGNORE TABLE c MODIFY email INT",
         "changes the type of the column `c.email`, which can cut its values",
     ),
@@ -367,6 +413,10 @@ const ASKED_ON_MYSQL: &[(&str, &str)] = &[
     (
         "EXECUTE IMMEDIATE 'DELETE FROM c WHERE id = ?' USING 1",
         "runs `EXECUTE IMMEDIATE 'DELETE FROM c WHERE id = ?' USING 1`, and what it does cannot be read",
+    ),
+    (
+        "CREATE FUNCTION two() RETURNS INT RETURN f(); SELECT two()",
+        "runs `SELECT two()`, and what it does cannot be read",
     ),
     ("INSERT INTO owner SELECT f()", "runs `INSERT INTO owner SELECT f()`, and what it does cannot be read"),
 ];
@@ -387,12 +437,23 @@ const NOT_ASKED_ON_MYSQL: &[(&str, &str)] = &[
     ("SELECT count(*), max(id) FROM c; DO 1", ""),
     ("INSERT INTO c (id) VALUES (1) ON DUPLICATE KEY UPDATE email = 'a'", "overwrites rows of `c`"),
     ("INSERT INTO owner SELECT one()", ""),
+    ("CREATE FUNCTION two() RETURNS INT RETURN one() + ABS(1); SELECT two()", ""),
     (
         "ALTER TABLE p EXCHANGE PARTITION p0 WITH TABLE px",
         "moves rows of `p` into another table, moves rows of `px` into another table",
     ),
     ("ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL; ALTER TABLE c CONVERT TO CHARACTER SET utf8mb4", ""),
     ("SET sql_mode = 'STRICT_ALL_TABLES'; ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL", ""),
+    ("SET sql_mode = 'TRADITIONAL'; ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL", ""),
+    ("SET STATEMENT sql_mode = '' FOR SELECT 1; ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL", ""),
+    (
+        "SET @sql_mode = '', @old = @@sql_mode; SET sql_mode = CONCAT(@@sql_mode, ',ANSI'); ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL",
+        "",
+    ),
+    (
+        "SET @old = @@sql_mode, sql_mode = ''; SET sql_mode = @old; ALTER TABLE c MODIFY email VARCHAR(255) NOT NULL",
+        "",
+    ),
     ("HANDLER c OPEN; HANDLER c READ FIRST; HANDLER c CLOSE; FLUSH TABLES; ALTER EVENT ev DISABLE", ""),
     ("/*!999999 DELETE FROM c */; RENAME TABLE px TO py; DROP USER IF EXISTS 'gone'@'localhost'", ""),
 ];

@@ -218,6 +218,8 @@ fn postgres_refuses_such_scripts_before_they_run() {
             "CREATE TABLE other.__switchy_migrations (a int); DROP TABLE other.__switchy_migrations",
             "ALTER TABLE __switchy_migrations OWNER TO CURRENT_USER",
             "CREATE VIEW done AS SELECT name FROM __switchy_migrations",
+            "CREATE FUNCTION seen() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+            CREATE TRIGGER seen AFTER INSERT ON __switchy_migrations FOR EACH ROW EXECUTE FUNCTION seen()",
             "DROP SCHEMA other CASCADE",
         ] {
             runner::<Postgres>(script).run(&mut *client).unwrap_or_else(|error| panic!("{script}: {error}"));

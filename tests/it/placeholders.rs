@@ -408,10 +408,9 @@ fn an_interrupted_step_does_not_go_on_with_fewer_statements() {
         set(several, "oops").run(&conn).unwrap_err();
         let error = set("SELECT 1", "5").run(&conn).unwrap_err().to_string();
         assert!(error.contains(place) && error.contains(advice), "{error}");
-        for (refused, why) in [
-            (retry(), "its script has 4 statements, and had 5"),
-            (from(6), "it has no statement 6"),
-        ] {
+        for (refused, why) in
+            [(retry(), "its script has 4 statements, and had 5"), (from(6), "it has no statement 6")]
+        {
             let error = set("SELECT 1", "5").recover(&conn, refused, ada()).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
         }

@@ -130,7 +130,7 @@ fn read(tokens: &[Token<'_>], grammar: &Grammar, depth: usize) -> Vec<Loss> {
     let is_text = |token: &&Token<'_>| matches!(token, Token::Quoted(text) if text.contains(['\'', '$']));
     let texts = || tokens.iter().filter(is_text).filter_map(|token| token.spelling());
     let inner = |depth: usize| -> Vec<Loss> {
-        texts().flat_map(|text| body(&(grammar.tokens)(&inside(text)), grammar, depth)).collect()
+        texts().flat_map(|text| body(&(grammar.tokens)(&routine::inside(text)), grammar, depth)).collect()
     };
     if depth == 0 {
         return Vec::new();
@@ -178,20 +178,6 @@ fn with_unread(mut losses: Vec<Loss>) -> Vec<Loss> {
         losses.push(Loss::Unread);
     }
     losses
-}
-
-/// The text between quotes or dollar quotes.
-fn inside(quoted: &str) -> String {
-    let quoted = quoted.trim_start_matches(|c| c != '\'' && c != '$');
-    let dollar = quoted.strip_prefix('$').and_then(|rest| rest.split_once('$'));
-    match dollar {
-        Some((_, body)) => {
-            body.rsplit_once('$').and_then(|(body, _)| body.rsplit_once('$')).map(|(body, _)| body)
-        }
-        None => quoted.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')),
-    }
-    .unwrap_or_default()
-    .replace("''", "'")
 }
 
 /// What the statements of a body name.

@@ -1,6 +1,5 @@
 //! Reads whether a function that a statement creates only reads.
 
-use super::inside;
 use crate::sql::Token;
 use crate::sql::act::words::Words;
 use crate::sql::act::{Grammar, ObjectName};
@@ -35,6 +34,20 @@ pub(super) fn calls(tokens: &[Token<'_>], grammar: &Grammar) -> Option<Vec<Objec
         called.extend(reads(&(grammar.tokens)(&inside(text)), grammar)?);
     }
     Some(called)
+}
+
+/// The text between quotes or dollar quotes.
+pub(super) fn inside(quoted: &str) -> String {
+    let quoted = quoted.trim_start_matches(|c| c != '\'' && c != '$');
+    let dollar = quoted.strip_prefix('$').and_then(|rest| rest.split_once('$'));
+    match dollar {
+        Some((_, body)) => {
+            body.rsplit_once('$').and_then(|(body, _)| body.rsplit_once('$')).map(|(body, _)| body)
+        }
+        None => quoted.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')),
+    }
+    .unwrap_or_default()
+    .replace("''", "'")
 }
 
 /// What words call, if none of them changes something.

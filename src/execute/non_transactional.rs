@@ -311,7 +311,7 @@ impl LastProgress {
 
 /// The record of a failed step: it adds the reason. The progress is already recorded.
 fn with_failure<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &MigrationError) -> Dirty {
-    let (statement, failure, is_partial) = match error.failure() {
+    let (statement, mut failure, is_partial) = match error.failure() {
         Failure::Step(StepFailure { fault, .. }) => (
             fault.details.statement.as_ref().map(|(number, _)| *number),
             // Where the cancel met the statement makes no difference.
@@ -320,23 +320,18 @@ fn with_failure<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &Mi
         ),
         _ => (None, error.finding(), true),
     };
-    if statement.is_some() {
-        dirty.statement.get_or_insert(work.first());
-    }
-    if statement.is_some() && statement == dirty.statement {
-        // A failed statement is not done. If it may have left something behind, whether it did is unknown.
-        if B::STATEMENTS_ARE_ATOMIC && !is_partial {
+    if let Some(number) = statement {
+        if *dirty.statement.get_or_insert(work.first()) != number {
+            // Its transaction rolled back the statements before it.
+            failure = format!("statement {number} failed: {failure}");
+        } else if B::STATEMENTS_ARE_ATOMIC && !is_partial {
+            // A failed statement is not done.
             dirty.mark = None;
         } else {
+            // It may have left something behind.
             dirty.mark.get_or_insert_default();
         }
     }
-    dirty.failure = Some(match statement {
-        // Its transaction rolled back the statements before it.
-        Some(number) if dirty.statement.is_some_and(|reached| reached != number) => {
-            format!("statement {number} failed: {failure}")
-        }
-        _ => failure,
-    });
+    dirty.failure = Some(failure);
     dirty
 }

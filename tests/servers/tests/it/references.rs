@@ -1,7 +1,9 @@
 //! What a step leaves unusable on a server: functions and indexes on PostgreSQL, views and foreign keys on MySQL.
 
 use ::mysql::prelude::Queryable;
-use switchy_schema::{Migration, MigrationRunner, Mysql, Postgres, ProblemKind, Recovery, Signature};
+use switchy_schema::{
+    Migration, MigrationRunner, Mysql, Postgres, ProblemKind, Recovery, Signature, TransactionMode,
+};
 
 use crate::{mysql, postgres};
 
@@ -177,6 +179,23 @@ fn postgres_runs_a_step_once_beside_a_function_that_was_unusable_before() {
             assert_eq!(postgres::rows(client, "SELECT last_value FROM runs"), ["1"], "{script}");
         });
     }
+}
+
+/// Before a batch, what all its steps touch is looked at, so that it runs once too.
+#[test]
+fn postgres_runs_a_batch_once_beside_a_function_that_its_last_step_touches() {
+    postgres::with(|_, client| {
+        client
+            .batch_execute(
+                "CREATE TABLE p (id INT, n INT, m INT); CREATE SEQUENCE runs; SET check_function_bodies = off;
+                CREATE FUNCTION broken() RETURNS INT LANGUAGE sql AS 'SELECT nothing FROM p'; RESET check_function_bodies",
+            )
+            .unwrap();
+        let scripts = ["SELECT nextval('runs'); CREATE TABLE other (n INT)", "ALTER TABLE p DROP COLUMN n"];
+        let report = on_postgres(&scripts).transaction(TransactionMode::Batch).run(client).unwrap();
+        assert_eq!(report.applied.len(), 2);
+        assert_eq!(postgres::rows(client, "SELECT last_value FROM runs"), ["1"]);
+    });
 }
 
 /// The check of a function does not wait for a table that another session has locked.

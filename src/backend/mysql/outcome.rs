@@ -1,6 +1,8 @@
 //! Whether an interrupted statement took effect: the definitions that it changes are compared with those before it.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
@@ -209,21 +211,33 @@ fn without_counter(definition: &str) -> String {
     format!("{before}{}", behind.trim_start_matches(|character: char| character.is_ascii_digit()))
 }
 
+/// How often the list of sessions is read again, and the time between, while it leaves out what a session runs.
+const READS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// The session that runs a statement, in this database if it is known. The server shows sessions of other users only to a user with the
 /// privilege `PROCESS`. For a procedure, it shows the statement inside the procedure.
+///
+/// Of a session that it cannot lock at once, MariaDB shows neither the statement nor the database, so the list is read again
+/// (`trylock_short(&tmp->LOCK_thd_data)` in its `sql/sql_show.cc`).
 fn worker(conn: &mut Conn, statement: &str, database: Option<&str>) -> Result<Option<String>, Fault> {
     let sql = "SELECT id, CAST(db AS BINARY), CAST(info AS BINARY) FROM information_schema.PROCESSLIST
-        WHERE id <> CONNECTION_ID() AND info IS NOT NULL";
-    let sessions = conn.query::<Row, _>(sql).map_err(fault)?;
+        WHERE id <> CONNECTION_ID() AND (info IS NOT NULL OR command = 'Query')";
     let runs_it = |row: &&Row| {
         database.is_none_or(|database| get::<Vec<u8>>(row, 1).unwrap_or_default() == database.as_bytes())
             && get::<Vec<u8>>(row, 2).is_some_and(|shown| is_shown_as(statement, &shown))
     };
-    Ok(sessions
-        .iter()
-        .find(runs_it)
-        .and_then(|row| get::<u64>(row, 0))
-        .map(|id| format!("session {id} of the server")))
+    for _ in 0..READS {
+        let sessions = conn.query::<Row, _>(sql).map_err(fault)?;
+        if let Some(id) = sessions.iter().find(runs_it).and_then(|row| get::<u64>(row, 0)) {
+            return Ok(Some(format!("session {id} of the server")));
+        }
+        if sessions.iter().all(|row| get::<Vec<u8>>(row, 2).is_some()) {
+            break;
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(None)
 }
 
 /// Whether the list of sessions shows a statement as `shown`: without the characters that its character set does not have, and cut at the

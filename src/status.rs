@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::direction::Direction;
 use crate::graph::Graph;
 use crate::history::{History, Record};
 use crate::id::MigrationId;
@@ -69,6 +70,16 @@ pub enum State {
 }
 
 impl Status {
+    /// The migrations that [`run`](crate::MigrationRunner::run) would apply, in order.
+    pub fn pending(&self) -> impl Iterator<Item = &MigrationId> {
+        // A step that is marked to continue is pending too.
+        let is_pending = |entry: &&Entry| match &entry.state {
+            State::Dirty(record) => record.dirty.as_ref().is_some_and(|dirty| dirty.resumes(Direction::Up)),
+            state => *state == State::Pending,
+        };
+        self.entries.iter().filter(is_pending).map(|entry| &entry.id)
+    }
+
     /// The state of a database in which nothing is recorded, compared with a history that a run would record first.
     pub(crate) fn before_baseline(mut self) -> Self {
         for entry in &mut self.entries {

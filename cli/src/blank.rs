@@ -68,14 +68,18 @@ impl<'m> Blank<'m> {
     }
 }
 
-/// Whether a script has a statement, and not only comments. MySQL runs what is in a comment that begins with `/*!`, and MariaDB
-/// also with `/*M!`.
+/// Whether a text begins with a comment in `/* */`. MySQL runs what is in one that begins with `/*!`, and MariaDB also with `/*M!`.
+pub(crate) fn opens_comment(text: &str) -> bool {
+    text.starts_with("/*") && !["/*!", "/*M!"].iter().any(|run| text.starts_with(run))
+}
+
+/// Whether a script has a statement, and not only comments.
 fn has_statement(script: &str) -> bool {
     let mut rest = script.trim_start_matches('\u{feff}').trim_start();
     loop {
         let length = if rest.starts_with("--") {
             rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") && !["/*!", "/*M!"].iter().any(|run| rest.starts_with(run)) {
+        } else if opens_comment(rest) {
             rest.find("*/").map_or(rest.len(), |end| end + 2)
         } else if rest.starts_with(';') {
             1

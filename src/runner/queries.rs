@@ -11,7 +11,7 @@ use crate::id::MigrationId;
 use crate::migration::{Action, Meta};
 use crate::remedy::Remedy;
 use crate::schema::Schema;
-use crate::status::{Entry, State, Status, status};
+use crate::status::{Status, status};
 use crate::target::Target;
 
 impl<B: Backend> MigrationRunner<B> {
@@ -52,13 +52,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// # Errors
     /// If the database cannot be read.
     pub fn pending(&self, conn: B::Conn<'_>) -> Result<Vec<MigrationId>> {
-        let entries = self.status(conn)?.entries.into_iter();
-        // A step that is marked to continue is pending too.
-        let is_pending = |entry: &Entry| match &entry.state {
-            State::Dirty(record) => record.dirty.as_ref().is_some_and(|dirty| dirty.resumes(Direction::Up)),
-            state => *state == State::Pending,
-        };
-        Ok(entries.filter(is_pending).map(|entry| entry.id).collect())
+        Ok(self.status(conn)?.pending().cloned().collect())
     }
 
     /// Returns the holder of the lock that a run takes; the name is empty if the database does not report it. `None` if nobody

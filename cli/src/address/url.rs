@@ -3,10 +3,8 @@
 use percent_encoding::percent_decode_str;
 
 use super::server::Server;
-use super::words::Place;
+use super::words::{ENCODING_HINT, Place};
 use crate::failure::{Failure, Result};
-
-const ENCODING_HINT: &str = "percent-encode the special characters of the password (`@` is %40, `/` is %2F)";
 
 /// Parses an address with this scheme.
 ///

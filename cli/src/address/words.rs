@@ -7,6 +7,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::server::Shown;
 use crate::failure::{Failure, Result};
 
+/// What to do about an address that its password makes unclear.
+pub(super) const ENCODING_HINT: &str =
+    "percent-encode the special characters of the password (`@` is %40, `/` is %2F)";
+
 /// Where a part of an address is written.
 #[derive(Debug)]
 pub(super) enum Place<'a> {
@@ -165,7 +169,7 @@ pub(super) fn check(
     if matches!(place, Place::BehindPassword) {
         let what = format!("the address of the {scheme} database has an unknown word behind its password");
         return Err(Failure::usage(format!(
-            "{what}; percent-encode the special characters of the password (`@` is %40, `/` is %2F), and what is special between keywords must be quoted"
+            "{what}; {ENCODING_HINT}, and what is special between keywords must be quoted"
         )));
     }
     let what = match name {

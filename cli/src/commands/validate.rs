@@ -34,8 +34,8 @@ pub(super) fn validate<B: Database>(
     let found = if work.context.settings.database.is_some() {
         let mut session = work.open(Access::Read)?;
         let mut found = work.runner.validate(B::conn(&mut session))?;
-        pending = Some(work.runner.pending(B::conn(&mut session))?);
         let status = work.runner.status(B::conn(&mut session))?;
+        pending = Some(status.pending().cloned().collect::<Vec<_>>());
         baseline = status.entries.into_iter().rfind(|entry| entry.state == State::Baseline);
         if tries_down {
             extend(&mut found, work.runner.prove_reversible(B::conn(&mut session))?);

@@ -1,5 +1,6 @@
 //! [`unwrapped`]: a script without the `BEGIN` and `COMMIT` around all of it.
 
+use crate::blank::opens_comment;
 use crate::text::part;
 
 /// What begins a transaction as the engine does.
@@ -72,7 +73,7 @@ fn blank_len(text: &str) -> usize {
         rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         rest = if rest.starts_with("--") {
             rest.split_once('\n').map_or("", |(_, rest)| rest)
-        } else if rest.starts_with("/*") && !["/*!", "/*M!"].iter().any(|run| rest.starts_with(run)) {
+        } else if opens_comment(rest) {
             match rest.split_once("*/") {
                 Some((_, rest)) => rest,
                 None => return text.len() - rest.len(),

@@ -35,8 +35,8 @@ pub(in crate::backend) fn refusals<'t>(
     found.map(|(number, text, fault)| Refusal::new(fault.in_statement(number, text))).collect()
 }
 
-/// The fit, without remedies that would lead to another refusal. The adapter of the database also offers to run a script outside a transaction. `outside` are
-/// the statements that are refused there.
+/// The fit, without remedies that would lead to another refusal. The adapter of the database also offers to run a script outside a
+/// transaction. `outside` are the statements that are refused there.
 pub(in crate::backend) fn fitting(fit: TransactionFit, outside: impl Fn() -> Vec<Refusal>) -> TransactionFit {
     let runs_outside = |remedy: &Remedy| matches!(remedy, Remedy::SetMetadata { .. });
     let offered = |remedies: &[Remedy]| remedies.iter().any(runs_outside);

@@ -68,10 +68,14 @@ impl Rows {
         Ok(Some(Comparison { new, writes: new_table.writes, elsewhere, changed, ..found }))
     }
 
-    /// How a dropped table compared with its successor, if no statement has written to that since.
+    /// How a dropped table compared with its successor when it was dropped.
+    pub(super) fn compared_before(&self, old: usize, new: usize) -> Option<&Comparison> {
+        self.tables[old].comparison.as_ref().filter(|found| found.new == new)
+    }
+
+    /// The same, if no statement has written to the successor since.
     pub(super) fn comparison(&self, old: usize, new: usize) -> Option<&Comparison> {
-        let writes = self.tables[new].writes;
-        self.tables[old].comparison.as_ref().filter(|found| found.new == new && found.writes == writes)
+        self.compared_before(old, new).filter(|found| found.writes == self.tables[new].writes)
     }
 
     /// Notes a statement on a table that replaces another one. If it names a column, it may fill it.
@@ -99,7 +103,7 @@ impl Rows {
         let between = self.tables.iter().filter(|table| table.is_new && table.current.is_none());
         let between = between.filter(|table| table.last == old_table.last).map(|table| table.change.deleted);
         let deleted = new_table.change.deleted + between.sum::<u64>();
-        let compared = old_table.comparison.as_ref().filter(|found| found.new == new);
+        let compared = self.compared_before(old, new);
         let elsewhere = match compared.map(|found| &found.elsewhere) {
             Some((rows, others)) if others.iter().all(|other| self.keeps(*other)) => *rows,
             Some(_) => 0,

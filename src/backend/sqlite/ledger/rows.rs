@@ -439,7 +439,7 @@ impl Rows {
                 Some(it) => (Some(it.after), it.missing.clone()),
                 None => (count(conn, &name)?, Vec::new()),
             };
-            let compared = self.tables[old].comparison.as_ref().filter(|found| found.new == new);
+            let compared = self.compared_before(old, new);
             let changed = compared.map(|found| found.changed.clone()).unwrap_or_default();
             let lost = after.map_or(Ok(0), |after| self.lost_to(conn, old, new, after))?;
             let deleted = self.tables[new].change.deleted;

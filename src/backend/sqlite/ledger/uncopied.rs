@@ -5,16 +5,17 @@ use rusqlite::Connection;
 use super::definition::Definition;
 use super::successor::is_primary;
 use crate::account::StepFinding;
+use crate::backend::sqlite::client::literal;
 use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::query::value;
 use crate::dialect::quote;
 use crate::problem::ProblemKind;
 use crate::sql::{Token, Tokens, same_name};
 
-/// The rows that are looked at first.
+/// How many rows of the new table are looked at first.
 const FIRST_ROWS: u32 = 100;
 
-/// The rows with other values that are searched in the old table.
+/// How many rows of which every value differs are looked for under another number.
 const TRIED: u32 = 20;
 
 /// A table that is about to be dropped, and the one that will take its name.
@@ -194,7 +195,7 @@ fn expression(default: &str) -> String {
         }
         _ => None,
     };
-    text.map_or_else(|| default.to_owned(), |text| format!("'{}'", text.replace('\'', "''")))
+    text.map_or_else(|| default.to_owned(), |text| literal(Some(&text)))
 }
 
 /// Whether the list of columns of an `INSERT` has a column, which is quoted; `None` if there is no list.

@@ -99,7 +99,7 @@ pub use self::testing::{ServerCommands, TestConnection, TestDriver, TestServer};
 pub use self::tracking_table::{TableForm, TrackingTable};
 
 pub use crate::account::{Execution, StepFinding};
-pub use crate::cancel::Interrupter;
+pub use crate::cancel::{Interrupted, Interrupter};
 pub use crate::dangling::{Dangling, KeyValues};
 pub use crate::effect::{FailureCause, Forecast, PlannedScript, QuotedText, Sample, Trust, Unparented};
 pub use crate::fault::Fault;

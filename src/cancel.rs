@@ -31,8 +31,18 @@ struct Shared {
 struct Window {
     number: u64,
     interrupter: Interrupter,
-    /// When it was interrupted last.
-    last: Option<Instant>,
+    interrupted: Option<Interrupted>,
+}
+
+/// How work was interrupted, until it ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Interrupted {
+    /// How often the function of its [`Interrupter`] was called.
+    pub times: u32,
+    /// When it was called for the first time.
+    pub first: Instant,
+    /// When it was called last.
+    pub last: Instant,
 }
 
 impl CancelToken {
@@ -92,10 +102,12 @@ impl Shared {
         let mut pause = Duration::from_secs(1);
         for window in &mut *self.windows() {
             let Interrupter { interrupt, every } = &window.interrupter;
-            let waited = window.last.map(|last| last.elapsed());
+            let waited = window.interrupted.map(|interrupted| interrupted.last.elapsed());
             if waited.is_none_or(|waited| waited >= *every) {
+                let began = Instant::now();
                 interrupt();
-                window.last = Some(Instant::now());
+                let (times, first) = window.interrupted.map_or((0, began), |it| (it.times, it.first));
+                window.interrupted = Some(Interrupted { times: times + 1, first, last: Instant::now() });
             }
             pause = pause.min(*every);
         }
@@ -130,8 +142,8 @@ pub(crate) trait Cancel: Send + Sync {
     /// Opens a window, unless the token is cancelled. Returns its number.
     fn open(&self, interrupter: Interrupter) -> Option<u64>;
 
-    /// Closes a window, and returns whether it was interrupted.
-    fn close(&self, number: u64) -> bool;
+    /// Closes a window, and returns how it was interrupted.
+    fn close(&self, number: u64) -> Option<Interrupted>;
 }
 
 impl Cancel for CancelToken {
@@ -145,16 +157,16 @@ impl Cancel for CancelToken {
             return None;
         }
         let number = windows.iter().map(|window| window.number + 1).max().unwrap_or_default();
-        windows.push(Window { number, interrupter, last: None });
+        windows.push(Window { number, interrupter, interrupted: None });
         Some(number)
     }
 
-    fn close(&self, number: u64) -> bool {
+    fn close(&self, number: u64) -> Option<Interrupted> {
         let mut windows = self.0.windows();
-        let Some(place) = windows.iter().position(|window| window.number == number) else { return false };
+        let place = windows.iter().position(|window| window.number == number)?;
         let window = windows.remove(place);
         self.0.closed.notify_all();
-        window.last.is_some()
+        window.interrupted
     }
 }
 
@@ -258,8 +270,8 @@ pub(crate) struct OpenWindow {
 }
 
 impl OpenWindow {
-    /// Closes it, and returns whether it was interrupted.
-    pub(crate) fn close(mut self) -> bool {
+    /// Closes it, and returns how it was interrupted.
+    pub(crate) fn close(mut self) -> Option<Interrupted> {
         self.is_closed = true;
         self.token.close(self.number)
     }
@@ -298,7 +310,7 @@ mod tests {
             while count.load(Ordering::SeqCst) < 3 {
                 thread::yield_now();
             }
-            assert!(window.close());
+            assert!(window.close().is_some_and(|interrupted| interrupted.times >= 3));
             let after = count.load(Ordering::SeqCst);
             thread::sleep(Duration::from_millis(20));
             assert_eq!(count.load(Ordering::SeqCst), after);

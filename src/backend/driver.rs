@@ -7,7 +7,7 @@ use super::faults::ended_transaction;
 use super::retry::patiently;
 use super::script::{Scope, Script};
 use crate::account::{Execution, SchemaObject};
-use crate::cancel::{self, Interrupter};
+use crate::cancel::{self, Interrupted, Interrupter};
 use crate::dangling::Dangling;
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
@@ -260,7 +260,7 @@ pub trait Driver: Sized + 'static {
 
     /// Makes sure that an interrupt cannot reach a later statement, if the database may receive it late. It is called when work that was
     /// interrupted has ended, with its fault if it failed.
-    fn after_interrupt(_conn: &mut Self::Conn<'_>, _fault: Option<&Fault>) {}
+    fn after_interrupt(_conn: &mut Self::Conn<'_>, _interrupted: Interrupted, _fault: Option<&Fault>) {}
 
     /// The offset in bytes at which a statement of a script begins. Statements are numbered from 1; the number after the last one returns
     /// the end of the script. `None` if the backend cannot determine it: then an interrupted script that was changed cannot be resumed.
@@ -328,8 +328,8 @@ pub(crate) fn interruptible<B: Driver, R>(
 ) -> Result<R, Fault> {
     let Some(window) = cancel::open(|| B::interrupter(conn))? else { return body(conn) };
     let outcome = body(conn);
-    if window.close() {
-        B::after_interrupt(conn, outcome.as_ref().err());
+    if let Some(interrupted) = window.close() {
+        B::after_interrupt(conn, interrupted, outcome.as_ref().err());
     }
     outcome
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use switchy_schema::backend::{
     Backend, Blocker, Catalog, ClientPart, Dangling, DataState, Driver, Execution, Fault, ForeignTable, Head,
-    Interrupter, LockAttempt, Locks, Prepare, Progress, Records, Refusal, Replayed, Schema, Scope, Script,
-    StatementOutcome, TableForm, Touched, TrackingTable, TransactionFit,
+    Interrupted, Interrupter, LockAttempt, Locks, Prepare, Progress, Records, Refusal, Replayed, Schema,
+    Scope, Script, StatementOutcome, TableForm, Touched, TrackingTable, TransactionFit,
 };
 use switchy_schema::test_utils::{rows, schema};
 use switchy_schema::{
@@ -183,8 +183,8 @@ impl<B: Backend> Driver for Faulty<B> {
         B::interrupter(conn)
     }
 
-    fn after_interrupt(conn: &mut Self::Conn<'_>, fault: Option<&Fault>) {
-        B::after_interrupt(conn, fault);
+    fn after_interrupt(conn: &mut Self::Conn<'_>, interrupted: Interrupted, fault: Option<&Fault>) {
+        B::after_interrupt(conn, interrupted, fault);
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {

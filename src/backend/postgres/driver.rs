@@ -14,7 +14,7 @@ use crate::backend::driver::{Driver, Progress, closed, rolled_back};
 use crate::backend::script::Script;
 use crate::backend::server_ledger;
 use crate::backend::set_back::set_back;
-use crate::cancel::Interrupter;
+use crate::cancel::{Interrupted, Interrupter};
 use crate::dangling::Dangling;
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
@@ -142,12 +142,14 @@ impl Driver for Postgres {
         Some(Interrupter::new(Duration::from_secs(1), move || drop(token.cancel_query(NoTls))))
     }
 
-    /// The server does not tell when it has handled a request. If the statement did not end by it, the request may be on its way. A session
-    /// that waits for its next statement ignores it.
-    fn after_interrupt(_conn: &mut &mut Client, fault: Option<&Fault>) {
-        const ON_ITS_WAY: Duration = Duration::from_millis(300);
-        if fault.is_none_or(|fault| fault.kind() != FaultKind::Interrupted) {
-            std::thread::sleep(ON_ITS_WAY);
+    /// The server does not say when it has handled a request. Unless the only one ended the statement, one may be on its way. A session that
+    /// waits for its next statement ignores it.
+    fn after_interrupt(_conn: &mut &mut Client, interrupted: Interrupted, fault: Option<&Fault>) {
+        let is_stopped = fault.is_some_and(|fault| fault.kind() == FaultKind::Interrupted);
+        if !is_stopped || interrupted.times > 1 {
+            // Another one takes about as long as the first, if that has arrived.
+            let first = interrupted.first.elapsed();
+            std::thread::sleep(first.clamp(Duration::from_millis(300), Duration::from_secs(5)));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Runs on servers that are cancelled from another thread.
 
+mod late;
+
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -11,22 +13,6 @@ use switchy_schema::backend::Backend;
 use switchy_schema::{
     BoxError, CancelToken, ErrorKind, Event, Lock, Migration, MigrationRunner, Mysql, Postgres,
 };
-
-/// Cancels from another thread when the second migration's statement with this number begins.
-fn cancel_at<B: Backend>(runner: MigrationRunner<B>, token: &CancelToken, at: u32) -> MigrationRunner<B> {
-    let stop = token.clone();
-    let runner = runner.observe(move |event| match event {
-        Event::Statement { number, step, .. } if *number == at && step.id == "2_it" => {
-            let stop = stop.clone();
-            thread::spawn(move || {
-                thread::sleep(Duration::from_millis(100));
-                stop.cancel();
-            });
-        }
-        _ => {}
-    });
-    runner.cancel_with(token)
-}
 
 fn statements<B: Backend>(runner: MigrationRunner<B>) -> (MigrationRunner<B>, Arc<Mutex<Vec<String>>>) {
     let log = Arc::new(Mutex::new(Vec::new()));
@@ -42,21 +28,54 @@ fn statements<B: Backend>(runner: MigrationRunner<B>) -> (MigrationRunner<B>, Ar
 mod on_postgres {
     use super::*;
     use crate::postgres::{rows, with};
+    use crate::servers::PostgresDatabase;
 
-    fn runner(set: impl IntoIterator<Item = Migration<Postgres>>) -> MigrationRunner<Postgres> {
+    pub(super) fn runner(set: impl IntoIterator<Item = Migration<Postgres>>) -> MigrationRunner<Postgres> {
         MigrationRunner::for_backend(set.into_iter().collect::<Vec<_>>()).unwrap()
     }
 
-    fn first() -> Migration<Postgres> {
+    pub(super) fn first() -> Migration<Postgres> {
         Migration::sql("1_first", "CREATE TABLE first (x INT)")
     }
 
-    fn records(client: &mut Client) -> Vec<String> {
+    pub(super) fn records(client: &mut Client) -> Vec<String> {
         rows(client, "SELECT name, dirty, statement FROM __switchy_migrations ORDER BY place")
     }
 
+    pub(super) const SLEEPS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event = 'PgSleep' AND state = 'active')";
+
+    /// Cancels from a thread of its own as soon as this query says, in another session, that the statement has come as far.
+    fn cancel_once(query: &'static str, mut other: Client, token: &CancelToken) {
+        let token = token.clone();
+        thread::spawn(move || {
+            while rows(&mut other, query) != ["t"] {
+                thread::sleep(Duration::from_millis(10));
+            }
+            token.cancel();
+        });
+    }
+
+    /// A runner that is cancelled while the second migration's statement with this number runs.
+    pub(super) fn cancelled_in(
+        runner: MigrationRunner<Postgres>,
+        at: u32,
+        query: &'static str,
+        database: &PostgresDatabase,
+    ) -> MigrationRunner<Postgres> {
+        let token = CancelToken::new();
+        let (stop, other) = (token.clone(), Mutex::new(Some(database.connect())));
+        let runner = runner.observe(move |event| match event {
+            Event::Statement { number, step, .. } if *number == at && step.id == "2_it" => {
+                cancel_once(query, other.lock().unwrap().take().unwrap(), &stop);
+            }
+            _ => {}
+        });
+        runner.cancel_with(&token)
+    }
+
     /// Nothing is on its way to the session: its statements run.
-    fn assert_usable(client: &mut Client) {
+    pub(super) fn assert_usable(client: &mut Client) {
         for _ in 0..5 {
             assert_eq!(rows(client, "SELECT pg_sleep(0.1) IS NULL"), ["f"]);
         }
@@ -65,12 +84,11 @@ mod on_postgres {
     #[test]
     fn a_statement_is_interrupted_and_rolled_back() {
         for lock in [Lock::default(), Lock::Row] {
-            with(|_, client| {
+            with(|database, client| {
                 let script = "SET search_path = pg_catalog, public; CREATE TABLE public.a (x INT); SELECT pg_sleep(600)";
-                let token = CancelToken::new();
                 let it = runner([first(), Migration::sql("2_it", script)]).lock(lock.clone());
                 let before = rows(client, "SHOW search_path");
-                let error = cancel_at(it, &token, 3).run(&mut *client).unwrap_err();
+                let error = cancelled_in(it, 3, SLEEPS, database).run(&mut *client).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
                 assert!(
                     error.to_string().contains("; nothing of it was kept, 1 step before it was done"),
@@ -90,17 +108,13 @@ mod on_postgres {
 
     #[test]
     fn code_is_interrupted_and_rolled_back() {
-        with(|_, client| {
+        with(|database, client| {
             let token = CancelToken::new();
-            let stop = token.clone();
+            let (stop, other) = (token.clone(), Mutex::new(Some(database.connect())));
             let code =
                 Migration::<Postgres>::function("2_it", move |client: &mut Client| -> Result<(), BoxError> {
                     client.batch_execute("CREATE TABLE a (x INT)")?;
-                    let stop = stop.clone();
-                    thread::spawn(move || {
-                        thread::sleep(Duration::from_millis(100));
-                        stop.cancel();
-                    });
+                    cancel_once(SLEEPS, other.lock().unwrap().take().unwrap(), &stop);
                     Ok(client.batch_execute("SELECT pg_sleep(600)")?)
                 });
             let error = runner([first(), code]).cancel_with(&token).run(&mut *client).unwrap_err();
@@ -112,13 +126,13 @@ mod on_postgres {
 
     #[test]
     fn a_step_outside_a_transaction_is_recorded_where_it_stopped() {
-        with(|_, client| {
+        with(|database, client| {
             let script =
                 "CREATE TABLE a (x INT); SELECT pg_sleep(CASE WHEN count(*) = 0 THEN 600 ELSE 0 END) FROM a;
                 INSERT INTO a VALUES (1)";
             let it = || Migration::sql("2_it", script).outside_transaction();
-            let token = CancelToken::new();
-            let error = cancel_at(runner([first(), it()]), &token, 2).run(&mut *client).unwrap_err();
+            let cancelled = cancelled_in(runner([first(), it()]), 2, SLEEPS, database);
+            let error = cancelled.run(&mut *client).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
             assert_eq!(records(client), ["1_first|0|NULL", "2_it|4|2"]);
             assert_usable(client);
@@ -138,8 +152,9 @@ mod on_postgres {
             let it = || runner([first(), Migration::sql("2_it", script).outside_transaction()]);
             // The index waits for this transaction, which has a snapshot.
             other.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").unwrap();
-            let token = CancelToken::new();
-            let error = cancel_at(it(), &token, 2).run(&mut *client).unwrap_err();
+            let error = cancelled_in(it(), 2, "SELECT to_regclass('i') IS NOT NULL", database)
+                .run(&mut *client)
+                .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
             assert!(error.to_string().contains("it is marked dirty"), "{error}");
             other.batch_execute("ROLLBACK").unwrap();
@@ -230,24 +245,33 @@ mod on_mysql {
         Migration::sql("1_first", "CREATE TABLE first (x INT)")
     }
 
+    /// A runner that is cancelled when the second migration's statement with this number begins.
+    fn cancelled_at(runner: MigrationRunner<Mysql>, at: u32) -> MigrationRunner<Mysql> {
+        let token = CancelToken::new();
+        let stop = token.clone();
+        let runner = runner.observe(move |event| match event {
+            Event::Statement { number, step, .. } if *number == at && step.id == "2_it" => stop.cancel(),
+            _ => {}
+        });
+        runner.cancel_with(&token)
+    }
+
     /// It ends before the next statement.
     #[test]
     fn rows_are_rolled_back_and_definitions_go_on_where_they_stopped() {
         with(|_, conn| {
-            let token = CancelToken::new();
-            let script = "INSERT INTO first VALUES (1); SELECT SLEEP(0.5); INSERT INTO first VALUES (2)";
+            let script = "INSERT INTO first VALUES (1); SELECT 1; INSERT INTO first VALUES (2)";
             let it = runner([first(), Migration::sql("2_it", script)]);
-            let error = cancel_at(it, &token, 2).run(&mut *conn).unwrap_err();
+            let error = cancelled_at(it, 2).run(&mut *conn).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
             assert_eq!(error.statement(), Some("INSERT INTO first VALUES (2)"));
             assert!(error.to_string().contains("; nothing of it was kept, 1 step before it"), "{error}");
             assert_eq!(rows(conn, "SELECT x FROM first"), Vec::<String>::new());
             assert_eq!(rows(conn, "SELECT name FROM __switchy_migrations"), ["1_first"]);
 
-            let token = CancelToken::new();
-            let script = "CREATE TABLE a (x INT); SELECT SLEEP(0.5); CREATE TABLE b (x INT)";
+            let script = "CREATE TABLE a (x INT); SELECT 1; CREATE TABLE b (x INT)";
             let it = || runner([first(), Migration::sql("2_it", script)]);
-            let error = cancel_at(it(), &token, 2).run(&mut *conn).unwrap_err();
+            let error = cancelled_at(it(), 2).run(&mut *conn).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
             assert!(
                 error.to_string().contains("; what was done before stays, and it will continue here"),

@@ -330,8 +330,8 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// Prepares the engine's own connections like the application's: registers its SQL functions, collations and modules, and sets the
     /// key of an encrypted database. These connections are to databases in memory in which scripts are tried, also by
-    /// [`plan`](Self::plan), to the files of snapshots, and to the database itself while a snapshot is restored or a run may have to be undone. The registered
-    /// functions are called there too, so they should do nothing outside the database.
+    /// [`plan`](Self::plan), to the files of snapshots, and to the database itself while a snapshot is restored or a run may have to be
+    /// undone. The registered functions are called there too, so they should do nothing outside the database.
     pub fn prepare_connection(
         mut self,
         prepare: impl for<'c> Fn(B::Conn<'c>) -> Result<(), BoxError> + Send + Sync + 'static,

@@ -299,14 +299,16 @@ fn duration(seconds: Setting<f64>, key: &str) -> Result<Setting<Duration>> {
     }
 }
 
-/// Finds the configuration file in this folder or the nearest folder above it.
+/// Finds the configuration file in this folder or the nearest folder above it. A folder or a broken link of its name is found too, and
+/// reading it says so.
 fn found(folder: &Path) -> Option<PathBuf> {
-    folder.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file())
+    folder.ancestors().map(|folder| folder.join(FILE)).find(|path| path.symlink_metadata().is_ok())
 }
 
 fn read(path: &Path) -> Result<File> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("cannot read {}: {error}; correct the file, or remove it", path.display()))
+    })?;
     toml::from_str(&text).map_err(|error| {
         let line =
             error.span().map(|span| part(&text, ..span.start.min(text.len())).matches('\n').count() + 1);

@@ -68,6 +68,9 @@ fn a_configuration_that_cannot_be_understood() {
         shell.log.push('\n');
         shell.run("status");
     }
+    shell.remove("switchy-schema.toml");
+    shell.write("switchy-schema.toml/notes", "");
+    shell.run("status");
     shell.assert("configuration");
 }
 

@@ -218,11 +218,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// The session that runs a statement, in this database if it is known. The server shows sessions of other users only to a user with the
 /// privilege `PROCESS`. For a procedure, it shows the statement inside the procedure.
 ///
-/// Of a session that it cannot lock at once, MariaDB shows neither the statement nor the database, so the list is read again
-/// (`trylock_short(&tmp->LOCK_thd_data)` in its `sql/sql_show.cc`).
+/// While another session reads the list, MariaDB may show one as `Busy`, without its statement and database, so the list is read again.
 fn worker(conn: &mut Conn, statement: &str, database: Option<&str>) -> Result<Option<String>, Fault> {
     let sql = "SELECT id, CAST(db AS BINARY), CAST(info AS BINARY) FROM information_schema.PROCESSLIST
-        WHERE id <> CONNECTION_ID() AND (info IS NOT NULL OR command = 'Query')";
+        WHERE id <> CONNECTION_ID() AND (info IS NOT NULL OR command IN ('Query', 'Busy'))";
     let runs_it = |row: &&Row| {
         database.is_none_or(|database| get::<Vec<u8>>(row, 1).unwrap_or_default() == database.as_bytes())
             && get::<Vec<u8>>(row, 2).is_some_and(|shown| is_shown_as(statement, &shown))

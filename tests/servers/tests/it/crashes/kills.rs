@@ -186,6 +186,7 @@ pub(super) fn hold<B: Kind>(
     let mut client = B::connect(database);
     let mut sessions = Vec::new();
     wait_until(what, || {
+        program.assert_runs();
         sessions = B::rows(&mut client, &is_inside);
         !sessions.is_empty()
     });

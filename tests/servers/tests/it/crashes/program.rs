@@ -73,6 +73,12 @@ impl Program {
         self.child.wait().unwrap();
     }
 
+    /// # Panics
+    /// The program has ended.
+    pub(super) fn assert_runs(&mut self) {
+        assert!(self.child.try_wait().unwrap().is_none(), "the program ended: {:?}", self.outcome());
+    }
+
     /// The number of steps that the program applied, or its error.
     pub(super) fn outcome(&mut self) -> Result<usize, String> {
         if let Some(outcome) = self.hear("outcome ") {

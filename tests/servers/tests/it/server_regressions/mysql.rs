@@ -810,10 +810,10 @@ fn a_retry_waits_for_whatever_session_is_at_work() {
             reader.query_drop("START TRANSACTION; SELECT * FROM big").unwrap();
             thread::scope(|scope| {
                 let run = scope.spawn(|| it(script).run(&mut Conn::new(&**url).unwrap()).map(drop));
-                // Other tests wait for locks on the same server.
+                // Other tests wait for locks on the same server, and statements of the engine may wait for them.
                 let waits = format!(
                     "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for table metadata%'
-                    AND (DB = '{name}' OR INFO LIKE '%{name}.%')"
+                    AND (DB = '{name}' OR INFO LIKE '%{name}.%') AND INFO LIKE '% TABLE %big%'"
                 );
                 while rows(conn, &waits).is_empty() {
                     assert!(!run.is_finished(), "{script}");

@@ -40,22 +40,29 @@ pub struct SnapshotCampaign {
     pub faults: Vec<Fault>,
     /// Each how many calls.
     pub stride: u64,
+    /// How many trials run at the same time.
+    pub threads: usize,
 }
 
 impl SnapshotCampaign {
     /// Interrupts everything.
     pub fn run(&self) -> Tally {
-        let mut tally = Tally::default();
-        for act in &self.acts {
-            for mode in &self.modes {
-                let trial = SnapshotTrial::new(self.program.clone(), *act, *mode);
-                for fault in &self.faults {
-                    let interrupt = |at| trial.interrupt(*fault, at);
-                    tally.add(at_each_point(act.name(), *mode, *fault, self.stride, interrupt));
-                }
+        let modes = |act: &Act| self.modes.iter().map(|mode| (*act, *mode)).collect::<Vec<_>>();
+        let trials: Vec<(Act, Mode, Fault)> = self
+            .acts
+            .iter()
+            .flat_map(modes)
+            .flat_map(|(act, mode)| self.faults.iter().map(move |fault| (act, mode, *fault)))
+            .collect();
+        at_the_same_time(self.threads, &trials, |trials| {
+            let mut tally = Tally::default();
+            for &(act, mode, fault) in trials {
+                let trial = SnapshotTrial::new(self.program.clone(), act, mode);
+                let interrupt = |at| trial.interrupt(fault, at);
+                tally.add(at_each_point(act.name(), mode, fault, self.stride, interrupt));
             }
-        }
-        tally
+            tally
+        })
     }
 }
 
@@ -86,27 +93,38 @@ impl Campaign {
             .zip(&oracles)
             .flat_map(|(workload, oracle)| self.modes.iter().map(move |mode| (workload, oracle, *mode)))
             .collect();
-        let next = AtomicUsize::new(0);
-        let tally = Mutex::new(Tally::default());
-        std::thread::scope(|scope| {
-            for _ in 0..self.threads {
-                scope.spawn(|| {
-                    let bench = Bench::new();
-                    while let Some((workload, oracle, mode)) =
-                        trials.get(next.fetch_add(1, Ordering::Relaxed))
-                    {
-                        let trial = Trial::new(&bench, workload, oracle, *mode, self.synchronous);
-                        for fault in &self.faults {
-                            let interrupt = |at| trial.interrupt(*fault, at);
-                            let found = at_each_point(workload.name, *mode, *fault, self.stride, interrupt);
-                            tally.lock().unwrap_or_else(PoisonError::into_inner).add(found);
-                        }
-                    }
-                });
+        at_the_same_time(self.threads, &trials, |trials| {
+            let (bench, mut tally) = (Bench::new(), Tally::default());
+            for &(workload, oracle, mode) in trials {
+                let trial = Trial::new(&bench, workload, oracle, mode, self.synchronous);
+                for fault in &self.faults {
+                    let interrupt = |at| trial.interrupt(*fault, at);
+                    tally.add(at_each_point(workload.name, mode, *fault, self.stride, interrupt));
+                }
             }
-        });
-        tally.into_inner().unwrap_or_else(PoisonError::into_inner)
+            tally
+        })
     }
+}
+
+/// Shares trials among threads, and adds up what they find.
+fn at_the_same_time<T: Sync>(
+    threads: usize,
+    trials: &[T],
+    work: impl Fn(&mut dyn Iterator<Item = &T>) -> Tally + Sync,
+) -> Tally {
+    let next = AtomicUsize::new(0);
+    let tally = Mutex::new(Tally::default());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let own = &mut std::iter::from_fn(|| trials.get(next.fetch_add(1, Ordering::Relaxed)));
+                let found = work(own);
+                tally.lock().unwrap_or_else(PoisonError::into_inner).add(found);
+            });
+        }
+    });
+    tally.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Interrupts a trial at all of its points.

@@ -77,9 +77,9 @@ fn run() -> Result<bool, String> {
         return Ok(repeat(&campaign, program, acts.first().copied(), at));
     }
     let faults = SNAPSHOT_FAULTS.into_iter().filter(|fault| campaign.faults.contains(fault)).collect();
-    let (modes, stride) = (campaign.modes.clone(), campaign.stride);
+    let (modes, stride, threads) = (campaign.modes.clone(), campaign.stride, campaign.threads);
     let mut tally = campaign.run();
-    tally.add(SnapshotCampaign { program, acts, modes, faults, stride }.run());
+    tally.add(SnapshotCampaign { program, acts, modes, faults, stride, threads }.run());
     println!("{tally}\n{} points, {} violations", tally.points(), tally.violations.len());
     Ok(tally.violations.is_empty())
 }

@@ -38,6 +38,7 @@ fn no_interruption_of_a_snapshot_or_a_restore_loses_a_row() {
         modes: vec![Mode::Delete, Mode::Wal],
         faults: SNAPSHOT_FAULTS.to_vec(),
         stride: 211,
+        threads: 2,
     };
     let tally = campaign.run();
     println!("{tally}");

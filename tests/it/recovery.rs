@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -913,12 +913,15 @@ fn a_step_that_only_looks_unfinished_is_left_to_whoever_runs_it() {
         };
         let runner = set(Box::new(move || {
             let path = path.clone();
+            let (tell, told) = mpsc::channel();
             let person = thread::spawn(move || {
                 let conn = Connection::open(path).unwrap();
                 let idle = set(Box::new(|| ()));
                 assert_eq!(records(&idle, &conn), ["1_it (dirty)"]);
+                tell.send(()).unwrap();
                 idle.recover(&conn, way_out("1_it".into()), signature()).unwrap_err().to_string()
             });
+            told.recv().unwrap();
             thread::sleep(Duration::from_millis(100));
             *handle.lock().unwrap() = Some(person);
         }));

@@ -1,6 +1,6 @@
 //! Waiting until a database server is up.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
 use std::thread;
@@ -54,10 +54,10 @@ fn a_server_that_starts_meanwhile_is_used() {
     server.kill();
     let mut child =
         shell.command(&["migrate", "--wait"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    thread::sleep(Duration::from_millis(500));
+    let (mut errors, mut said) = (BufReader::new(child.stderr.take().unwrap()), String::new());
+    errors.read_line(&mut said).unwrap();
     server.restart();
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    errors.read_to_string(&mut said).unwrap();
     assert!(child.wait().unwrap().success(), "{said}");
     assert_eq!(said.matches("waiting up to 60 s for the database").count(), 1, "{said}");
     assert!(shell.run("wait").status.success());

@@ -23,17 +23,21 @@ use super::target::Verb;
 use crate::account::{Account, Execution, Fate, SchemaObject, StepFinding};
 use crate::backend::script::Script;
 use crate::fault::Fault;
-use crate::sql::{folded, mentions, same_name, statements};
+use crate::sql::{folded, has_word, mentions, same_name, statements};
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 use crate::touched::{Touch, Touched};
 
 mod act;
 mod ask;
+mod clauses;
+mod converted;
 mod copied;
 mod definition;
 mod losses;
+mod outline;
 mod place;
 mod replaced;
+mod replacing;
 mod rows;
 mod schema_edits;
 mod successor;
@@ -76,8 +80,10 @@ pub(super) struct Foreseen<'a> {
     act: Act<'a>,
     reach: Option<Reach>,
     at_risk: AtRisk,
-    /// What copying by position does.
-    copied: Option<StepFinding>,
+    /// What it does to values: by copying by position, by its expressions, and by replacing rows in part.
+    changes_values: Vec<StepFinding>,
+    /// What a copy does to values that are lost if its table replaces another one, each with its column.
+    converts: Vec<(String, StepFinding)>,
     /// Whether the object that it creates or drops exists.
     exists: bool,
     changes: u64,
@@ -131,7 +137,8 @@ impl Ledger {
             act: Act::of(place.own),
             reach: None,
             at_risk: AtRisk::default(),
-            copied: None,
+            changes_values: Vec::new(),
+            converts: Vec::new(),
             exists: false,
             changes: conn.total_changes(),
         };
@@ -153,8 +160,13 @@ impl Ledger {
         let enforces = self.keys == ForeignKeys::Enforced;
         match &foreseen.act {
             Act::Creates { name, .. } if name.is_in("temp") => self.state.temporary.begin(conn)?,
-            Act::Creates { kind, name, may_exist: true, .. } => {
-                foreseen.exists = exists(conn, kind, &name.name)?;
+            Act::Creates { kind, name, may_exist, .. } => {
+                if *may_exist {
+                    foreseen.exists = exists(conn, kind, &name.name)?;
+                }
+                if *kind == "table" && !foreseen.exists && has_word(place.own, &["select"]) {
+                    foreseen.converts = converted::by_copy(conn, place, &name.name)?;
+                }
             }
             Act::Drops { kind, name } if self.is_own(kind, name) => {
                 foreseen.exists = exists(conn, kind, &name.name)?;
@@ -177,8 +189,20 @@ impl Ledger {
                 if table.is_schema() {
                     self.schema_edits.before_edit(conn)?;
                 }
-                if *verb == Verb::Inserts || *verb == Verb::Replaces {
-                    foreseen.copied = copied::finding(conn, place.own, "main", &table.name)?;
+                match verb {
+                    Verb::Inserts | Verb::Replaces => {
+                        let copied = copied::finding(conn, place, "main", &table.name)?;
+                        foreseen.changes_values.extend(copied);
+                        foreseen.converts = converted::by_copy(conn, place, &table.name)?;
+                        if *verb == Verb::Replaces && !self.state.rows.is_new(&table.key()) {
+                            let replacing = replacing::finding(conn, place.own, &table.name)?;
+                            foreseen.changes_values.extend(replacing);
+                        }
+                    }
+                    Verb::Updates => {
+                        foreseen.changes_values = converted::by_update(conn, place, &table.name)?;
+                    }
+                    Verb::Deletes | Verb::Drops => {}
                 }
                 let explain = self.explain(place.own, &table.key());
                 let written = (table, *verb, *head);
@@ -187,7 +211,8 @@ impl Ledger {
                     rows.before_write(conn, place.own, written, enforces, explain)?;
             }
             Act::Writes { table, verb: Verb::Inserts | Verb::Replaces, .. } if self.is_temporary(table) => {
-                foreseen.copied = copied::finding(conn, place.own, "temp", &table.name)?;
+                let copied = copied::finding(conn, place, "temp", &table.name)?;
+                foreseen.changes_values.extend(copied);
             }
             _ => {}
         }
@@ -258,8 +283,10 @@ impl Ledger {
         let changed = conn.total_changes() - foreseen.changes;
         match &foreseen.act {
             Act::Writes { table, verb, names_all, .. } => {
-                let copied = foreseen.copied.clone().filter(|_| changed > 0);
-                self.state.findings.extend(copied.map(|copied| copied.by(place.kept())));
+                if changed > 0 {
+                    let found = foreseen.changes_values.iter().cloned();
+                    self.state.findings.extend(found.map(|found| found.by(place.kept())));
+                }
                 if self.is_main(table) {
                     let counts = [changed, conn.changes()];
                     self.state.rows.wrote(
@@ -269,6 +296,7 @@ impl Ledger {
                         &foreseen.at_risk,
                         place,
                     )?;
+                    self.state.rows.converts(&table.key(), &foreseen.converts, place);
                 }
                 return Ok(());
             }
@@ -283,6 +311,7 @@ impl Ledger {
                     && on.as_ref().is_none_or(|on| self.is_main(on))
                 {
                     self.create(kind, name, place.own);
+                    self.state.rows.converts(&name.key(), &foreseen.converts, place);
                 }
             }
             Act::Drops { kind, name } if !self.is_own(kind, name) => {
@@ -377,6 +406,9 @@ impl Ledger {
             let tables = self.state.rows.close(conn, &mut self.state.findings)?;
             self.state.findings.extend(self.state.temporary.lost_triggers(conn)?);
             self.state.findings.extend(self.state.views.findings(conn)?);
+            // A table that is rebuilt twice loses a column once, and a statement may be repeated for many rows.
+            let mut said = BTreeSet::new();
+            self.state.findings.retain(|found| said.insert(found.what.clone()));
             let is_replaced = |object: &SchemaObject| {
                 object.kind == "table" && tables.iter().any(|table| table.is_replaced(&object.name))
             };

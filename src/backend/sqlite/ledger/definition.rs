@@ -7,7 +7,9 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::query::value;
 use crate::dialect::quote;
-use crate::sql::{Token, Tokens, folded, folded_set, has_word, same_name};
+use super::clauses::top;
+use super::uncopied::changes_as_number;
+use crate::sql::{Token, Tokens, folded, folded_set, has_word, part, same_name};
 
 /// A table as the schema defines it, with its indexes and triggers.
 #[derive(Debug, Clone)]
@@ -32,7 +34,7 @@ struct Column {
     declared: String,
     default: Option<String>,
     key: i64,
-    /// Whether it holds a text that looks like a number.
+    /// Whether it holds a text that would be another one as a number, if that was looked for.
     has_texts: bool,
 }
 
@@ -40,6 +42,8 @@ struct Column {
 struct ForeignKey {
     columns: BTreeSet<String>,
     parent: String,
+    /// What it does when its parent is deleted, or gets another key.
+    actions: [String; 2],
 }
 
 #[derive(Debug, Clone)]
@@ -72,29 +76,18 @@ pub(super) struct Lost {
 }
 
 impl Definition {
-    /// The definition of a table in `main` that may be replaced, with what its values show; it is empty if there is no such table.
-    pub(super) fn of(conn: &Connection, table: &str) -> rusqlite::Result<Self> {
-        let mut definition = Self::read(conn, table)?;
-        let is_strict = definition.is_strict();
-        for column in &mut definition.columns {
-            column.has_texts = match affinity(&column.declared, is_strict) {
-                Affinity::Text => true,
-                Affinity::Numeric => false,
-                Affinity::None => {
-                    let (name, table) = (quote(&column.name), quote(table));
-                    let looks_like_number = format!(
-                        "typeof({name}) = 'text' AND {name} GLOB '[-+. 0-9]*' AND {name} GLOB '*[0-9]*'"
-                    );
-                    let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{table} WHERE {looks_like_number})");
-                    // This connection may lack a function of a generated column.
-                    match known(conn.prepare(&sql))? {
-                        Some(mut statement) => statement.query_row([], |row| row.get(0))?,
-                        None => false,
-                    }
-                }
-            };
+    /// Notes which columns hold texts that would be other ones as numbers.
+    pub(super) fn look_for_texts(&mut self, conn: &Connection, table: &str) -> rusqlite::Result<()> {
+        let is_strict = self.is_strict();
+        for column in &mut self.columns {
+            if affinity(&column.declared, is_strict) != Affinity::Numeric {
+                let is_changed = changes_as_number(&quote(&column.name));
+                let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{} WHERE {is_changed})", quote(table));
+                // This connection may lack a function of a generated column.
+                column.has_texts = known(value(conn, &sql, &[]))?.unwrap_or_default();
+            }
         }
-        Ok(definition)
+        Ok(())
     }
 
     /// The definition of a table in `main`; it is empty if there is no such table.
@@ -189,6 +182,11 @@ impl Definition {
         self.unique.first().into_iter().flatten().map(|name| quote(name)).collect()
     }
 
+    /// The names of its columns.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
+    }
+
     /// Whether the table has a column.
     fn has(&self, name: &str) -> bool {
         self.columns.iter().any(|column| same_name(&column.name, name))
@@ -207,6 +205,23 @@ impl Definition {
         let tokens: Vec<Token<'_>> = Tokens::new(&self.sql).collect();
         let after = tokens.iter().rposition(|token| *token == Token::Mark(b')')).unwrap_or_default();
         tokens[after..].iter().any(|token| token.is("strict"))
+    }
+
+    /// The columns with a collation, and its name.
+    fn collations(&self) -> Vec<(String, String)> {
+        let mut definition = Tokens::new(&self.sql);
+        definition.find(|token| *token == Token::Mark(b'('));
+        let columns = part(&self.sql, definition.offset()..);
+        let mut collations = Vec::new();
+        let tokens = top(columns);
+        for column in tokens.split(|(token, ..)| *token == Token::Mark(b',')) {
+            let name = |at: usize| Tokens::new(part(columns, at..)).next_name();
+            let collate = column.iter().position(|(token, ..)| token.is("collate"));
+            let collation = collate.and_then(|at| column.get(at + 1)).and_then(|(_, at, _)| name(*at));
+            let column = column.first().and_then(|(_, at, _)| name(*at));
+            collations.extend(column.zip(collation));
+        }
+        collations
     }
 
     /// The names in each CHECK constraint, in lower case.
@@ -282,7 +297,15 @@ impl Definition {
         }
         for key in &self.keys {
             let columns: Vec<String> = key.columns.iter().cloned().collect();
-            if kept_columns(&columns) && !new.keys.iter().any(|other| other.columns == key.columns) {
+            let others = || new.keys.iter().filter(|other| other.columns == key.columns);
+            for (place, verb) in ["DELETE", "UPDATE"].into_iter().enumerate() {
+                let action = &key.actions[place];
+                let is_lost = action != NO_ACTION && others().all(|other| other.actions[place] == NO_ACTION);
+                if is_lost && others().next().is_some() {
+                    lost.objects.push(format!("ON {verb} {action} of the foreign key of `{}`", columns.join("`, `")));
+                }
+            }
+            if kept_columns(&columns) && others().next().is_none() {
                 let what = format!("the foreign key of `{}` to `{}`", columns.join("`, `"), key.parent);
                 lost.keys.push((what, key.parent.clone()));
             }
@@ -293,18 +316,35 @@ impl Definition {
                 lost.objects.push(format!("the default of `{}`", column.name));
             }
         }
+        if self.is_strict() && !new.is_strict() {
+            lost.objects.push("STRICT".to_owned());
+        }
+        for (column, collation) in self.collations() {
+            let is_kept = |(other, _): &(String, String)| same_name(other, &column);
+            if !same_name(&collation, "binary") && new.has(&column) && !new.collations().iter().any(is_kept) {
+                lost.objects.push(format!("COLLATE {collation} of `{column}`"));
+            }
+        }
         if self.checks().iter().filter(|names| is_kept(names)).count() > new.checks().len() {
             lost.objects.push("a CHECK constraint".to_owned());
         }
-        for column in self.columns.iter().filter(|column| column.has_texts) {
+        let has_texts = |name: &str| self.columns.iter().any(|own| own.has_texts && same_name(&own.name, name));
+        lost.numbers = self.numbers_in(new).into_iter().filter(|(name, ..)| has_texts(name)).collect();
+        lost
+    }
+
+    /// The columns whose type makes numbers of texts in another table: the name, the old type and the new one.
+    pub(super) fn numbers_in(&self, new: &Self) -> Vec<(String, String, String)> {
+        let is_numeric =
+            |column: &Column, table: &Self| affinity(&column.declared, table.is_strict()) == Affinity::Numeric;
+        let mut numbers = Vec::new();
+        for column in self.columns.iter().filter(|column| !is_numeric(column, self)) {
             let other = new.columns.iter().find(|other| same_name(&other.name, &column.name));
-            let is_numeric =
-                |other: &&Column| affinity(&other.declared, new.is_strict()) == Affinity::Numeric;
-            if let Some(other) = other.filter(is_numeric) {
-                lost.numbers.push((other.name.clone(), column.declared.clone(), other.declared.clone()));
+            if let Some(other) = other.filter(|other| is_numeric(other, new)) {
+                numbers.push((other.name.clone(), column.declared.clone(), other.declared.clone()));
             }
         }
-        lost
+        numbers
     }
 
     fn primary(&self) -> BTreeSet<String> {
@@ -356,16 +396,20 @@ fn signature(sql: &str) -> String {
     signature
 }
 
+/// What a foreign key does that says nothing.
+const NO_ACTION: &str = "NO ACTION";
+
 /// The foreign keys of a table.
 fn foreign_keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<ForeignKey>> {
-    let sql = "SELECT id, \"from\", \"table\" FROM pragma_foreign_key_list(?1, 'main') ORDER BY id DESC, seq";
+    let sql = "SELECT id, \"from\", \"table\", on_delete, on_update FROM pragma_foreign_key_list(?1, 'main') ORDER BY id DESC, seq";
     let (mut keys, mut last) = (Vec::<ForeignKey>::new(), None);
     let mut parts = conn.prepare(sql)?;
     let mut rows = parts.query([table])?;
     while let Some(row) = rows.next()? {
         let (id, column, parent): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if last != Some(id) {
-            keys.push(ForeignKey { columns: BTreeSet::new(), parent });
+            let actions = [row.get(3)?, row.get(4)?];
+            keys.push(ForeignKey { columns: BTreeSet::new(), parent, actions });
         }
         last = Some(id);
         keys.last_mut().map(|key| key.columns.insert(folded(&column)));
@@ -398,6 +442,11 @@ fn affinity(declared: &str, is_strict: bool) -> Affinity {
     }
 }
 
+/// Whether a type makes numbers of texts, in a column and in `CAST`.
+pub(super) fn is_numeric(declared: &str) -> bool {
+    affinity(declared, false) == Affinity::Numeric
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,10 +469,10 @@ mod tests {
         for (table, with, then, expected) in rows {
             let conn = Connection::open_in_memory().unwrap();
             conn.execute_batch(&format!("CREATE TABLE {table}; {with}")).unwrap();
-            let old = Definition::of(&conn, "T").unwrap();
+            let old = Definition::read(&conn, "T").unwrap();
             let key = if table.starts_with("t(a INTEGER") { "a INTEGER PRIMARY KEY" } else { "a" };
             conn.execute_batch(&format!("DROP TABLE t; CREATE TABLE t({key}, b); {then}")).unwrap();
-            let new = Definition::of(&conn, "t").unwrap();
+            let new = Definition::read(&conn, "t").unwrap();
             assert_eq!(old.lost_in(&new).objects.join(", "), expected, "{table} {with}");
         }
     }

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::act::{Act, Name, form};
 use super::ask::{count, exists, ordinary, replaces, unique_keys};
 use super::definition::Definition;
+use super::outline::Outline;
 use super::place::Place;
 use super::replaced;
 use super::successor::Successor;
@@ -63,7 +64,7 @@ impl Rows {
         self.tables.len() - 1
     }
 
-    fn is_new(&self, name: &str) -> bool {
+    pub(super) fn is_new(&self, name: &str) -> bool {
         self.names.get(name).is_some_and(|&place| self.tables[place].is_new)
     }
 
@@ -89,7 +90,7 @@ impl Rows {
         at: Place<'_>,
     ) -> rusqlite::Result<()> {
         if self.is_new(name) {
-            return Ok(());
+            return self.before_drop_of_successor(conn, name, at);
         }
         let Some(spelling) = ordinary(conn, name)? else { return Ok(()) };
         let place = self.counted(conn, &spelling)?;
@@ -99,12 +100,38 @@ impl Rows {
         if successor == Successor::None {
             return Ok(());
         }
-        let definition = Definition::of(conn, name)?;
+        let mut definition = Definition::read(conn, name)?;
         if let Successor::Table(new) = successor {
             self.tables[place].comparison = self.compared(conn, [place, new], name, &definition)?;
+        } else {
+            definition.look_for_texts(conn, name)?;
+            self.tables[place].outline = Outline::of(conn, name, &definition)?;
         }
         self.tables[place].definition = Some(definition);
         Ok(())
+    }
+
+    /// Compares a table that replaced another one, and that is replaced itself.
+    fn before_drop_of_successor(
+        &mut self,
+        conn: &Connection,
+        name: &str,
+        at: Place<'_>,
+    ) -> rusqlite::Result<()> {
+        let Some(&place) = self.names.get(name).filter(|_| self.was_replaced(name)) else { return Ok(()) };
+        name.clone_into(&mut self.tables[place].last);
+        let Successor::Table(new) = self.find_successor(place, at.rest) else { return Ok(()) };
+        self.counted(conn, name)?;
+        let definition = Definition::read(conn, name)?;
+        self.tables[place].by = Some(at.kept());
+        self.tables[place].comparison = self.compared(conn, [place, new], name, &definition)?;
+        Ok(())
+    }
+
+    /// Whether a table of this name that was there before the script has been dropped.
+    fn was_replaced(&self, name: &str) -> bool {
+        let is_it = |table: &Table| table.last == name || folded(&table.change.table) == name;
+        self.tables.iter().any(|table| !table.is_new && table.current.is_none() && is_it(table))
     }
 
     /// The table that takes the name of another one, given the rest of the script.
@@ -290,8 +317,19 @@ impl Rows {
                     table.rows = None;
                 }
             }
-            Verb::Updates => table.change.updated += own,
+            Verb::Updates => {
+                table.change.updated += own;
+                table.converted.retain(|(column, _)| !mentions(at.own, column));
+            }
             Verb::Drops => {}
+        }
+    }
+
+    /// Notes what a copy did to values.
+    pub(super) fn converts(&mut self, table: &str, found: &[(String, StepFinding)], at: Place<'_>) {
+        if let Some(&place) = self.names.get(table) {
+            let found = found.iter().cloned().map(|(column, finding)| (column, finding.by(at.kept())));
+            self.tables[place].converted.extend(found);
         }
     }
 
@@ -442,6 +480,11 @@ impl Rows {
             let compared = self.compared_before(old, new);
             let changed = compared.map(|found| found.changed.clone()).unwrap_or_default();
             let lost = after.map_or(Ok(0), |after| self.lost_to(conn, old, new, after))?;
+            findings.extend(self.tables[new].converted.iter().map(|(_, found)| found.clone()));
+            let mut later = self.of_later(conn, [old, new], &name)?;
+            if lost == 0 {
+                later.extend(after.and_then(|after| self.uncopied_rows([old, new], after)));
+            }
             let deleted = self.tables[new].change.deleted;
             let Table { change, definition, by, .. } = &mut self.tables[old];
             (change.fate, change.rows_after, change.lost) = (Fate::Replaced, after, lost);
@@ -450,11 +493,19 @@ impl Rows {
             if let Some(definition) = definition {
                 let mut found = replaced::findings(conn, change, &name, definition)?;
                 found.extend(changed.into_iter().map(|(_, finding)| finding));
+                found.extend(later);
                 findings.extend(found.into_iter().map(|found| match by {
                     Some(by) => found.by(by.clone()),
                     None => found,
                 }));
             }
+        }
+        let was_successor =
+            |table: &&Table| table.is_new && table.current.is_none() && self.was_replaced(&table.last);
+        for Table { comparison, converted, by, .. } in self.tables.iter().filter(was_successor) {
+            findings.extend(converted.iter().map(|(_, found)| found.clone()));
+            let changed = comparison.iter().flat_map(|found| &found.changed);
+            findings.extend(changed.map(|(_, found)| by.iter().fold(found.clone(), |found, by| found.by(by.clone()))));
         }
         let mut changes = Vec::new();
         for (place, mut table) in self.tables.into_iter().enumerate() {

@@ -28,11 +28,14 @@ use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 use crate::touched::{Touch, Touched};
 
 mod act;
+mod affinity;
 mod ask;
 mod clauses;
 mod converted;
 mod copied;
 mod definition;
+mod drops;
+mod later;
 mod losses;
 mod outline;
 mod place;

@@ -22,6 +22,10 @@ pub(super) struct Set<'a> {
     pub(super) value: &'a str,
 }
 
+/// Words that can stand after a table and are not a name for it.
+const AFTER_TABLE: [&str; 11] =
+    ["cross", "full", "indexed", "inner", "join", "left", "natural", "not", "on", "right", "where"];
+
 impl<'a> Clauses<'a> {
     /// Those of an `UPDATE`. One with `FROM` can have several values for a row and is left out.
     pub(super) fn of_update(own: &'a str) -> Option<Self> {
@@ -108,6 +112,20 @@ impl<'a> Clauses<'a> {
         Some(Self { sets, with: part(own, tokens.get(begin)?.1..tokens[select].1), from })
     }
 
+    /// The name of the first table in `FROM`, as the statement writes it.
+    pub(super) fn first_table(&self) -> Option<&str> {
+        let tokens = top(&self.from);
+        let mut at = 1;
+        while tokens.get(at + 1)?.0 == Token::Mark(b'.') {
+            at += 2;
+        }
+        let is_named = tokens[at + 1].0.is("as");
+        let next = at + if is_named { 2 } else { 1 };
+        let is_alias = |(token, ..): &&Placed<'_>| token.spelling().is_some() && !token.is_any(&AFTER_TABLE);
+        let (token, begin, end) = tokens.get(next).filter(is_alias).unwrap_or(&tokens[at]);
+        token.spelling().map(|_| part(&self.from, *begin..*end))
+    }
+
     /// A query for these results over the rows of the statement.
     pub(super) fn query(&self, results: &[String]) -> String {
         format!("{} SELECT {} {}", self.with, results.join(", "), self.from)
@@ -176,9 +194,8 @@ fn position(tokens: &[Placed<'_>], word: &str) -> Option<usize> {
 /// Where one of these clauses begins, or else the end. `IS DISTINCT FROM` begins none.
 fn ends(tokens: &[Placed<'_>], words: &[&str]) -> usize {
     let is_compared = |at: usize| at > 0 && tokens[at - 1].0.is("distinct");
-    let is_end = |&at: &usize| {
-        tokens[at].0 == Token::Mark(b';') || tokens[at].0.is_any(words) && !is_compared(at)
-    };
+    let is_end =
+        |&at: &usize| tokens[at].0 == Token::Mark(b';') || tokens[at].0.is_any(words) && !is_compared(at);
     (0..tokens.len()).find(is_end).unwrap_or(tokens.len())
 }
 
@@ -239,6 +256,22 @@ mod tests {
         ];
         for (own, expected) in rows {
             assert_eq!(shown(Clauses::of_update(own)), expected, "{own}");
+        }
+    }
+
+    #[test]
+    fn the_first_table_is_named() {
+        let rows = [
+            ("t JOIN u ON a = b", Some("t")),
+            ("main.\"t u\" WHERE c", Some("\"t u\"")),
+            ("t AS x, u", Some("x")),
+            ("(SELECT 1) y LEFT JOIN u", Some("y")),
+            ("(SELECT 1) JOIN u", None),
+        ];
+        for (from, expected) in rows {
+            let own = format!("INSERT INTO n (a) SELECT a FROM {from}");
+            let clauses = Clauses::of_copy(&own, || Ok::<_, ()>(Vec::new())).unwrap().unwrap();
+            assert_eq!(clauses.first_table(), expected, "{from}");
         }
     }
 

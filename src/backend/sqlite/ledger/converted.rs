@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use super::affinity::is_numeric;
 use super::clauses::{Clauses, Set, top};
-use super::definition::is_numeric;
 use super::place::Place;
 use crate::account::StepFinding;
 use crate::backend::sqlite::client::literal;
@@ -57,10 +57,13 @@ pub(super) struct Converted<'t> {
     pub(super) is_dropped: &'t dyn Fn(&str) -> bool,
 }
 
-/// A way to lose values, a condition for the rows that lose one, and the text that is cast.
+/// A way to lose values, and what it casts.
 struct Doubt {
     column: String,
+    /// Whether a row loses a value, and the same with the name of the first table before that of the column, for a join in which several
+    /// tables have the column.
     condition: String,
+    in_first: Option<String>,
     cast: Option<Cast>,
 }
 
@@ -79,17 +82,18 @@ impl Converted<'_> {
         if doubts.is_empty() {
             return Ok(found);
         }
-        let whole: Vec<String> = doubts.iter().map(Doubt::result).collect();
+        let whole: Vec<String> = doubts.iter().map(|doubt| sum(&doubt.condition)).collect();
         let is_harmless = |results: &[String]| has_only_own(&self.clauses.query(results));
         let all = if is_harmless(&whole) { self.counts(&whole)? } else { None };
         for (place, doubt) in doubts.iter().enumerate() {
-            let alone = [whole[place].clone()];
+            let mut count = all.as_ref().map(|counts| counts[place]);
             // One that cannot be evaluated, such as a name that the rows do not have, says nothing about the others.
-            let count = match &all {
-                Some(counts) => Some(counts[place]),
-                None if is_harmless(&alone) => self.counts(&alone)?.map(|counts| counts[0]),
-                None => None,
-            };
+            for condition in [Some(&doubt.condition), doubt.in_first.as_ref()].into_iter().flatten() {
+                let alone = [sum(condition)];
+                if count.is_none() && is_harmless(&alone) {
+                    count = self.counts(&alone)?.map(|counts| counts[0]);
+                }
+            }
             if let Some(rows) = count.filter(|rows| *rows > 0) {
                 found.push((doubt.column.clone(), self.finding(doubt, rows)?));
             }
@@ -111,14 +115,18 @@ impl Converted<'_> {
             let had: Vec<String> = set.columns.iter().map(had).collect();
             let condition = format!("({}) AND NOT EXISTS {value}", had.join(" OR "));
             let is_query = Tokens::new(value).nth(1).is_some_and(|token| token.is("select"));
-            let doubt = Doubt { column: column.clone(), condition, cast: None };
+            let doubt = Doubt { column: column.clone(), condition, in_first: None, cast: None };
             return if is_query { vec![doubt] } else { Vec::new() };
         }
         let Some(column) = set.columns.first() else { return Vec::new() };
         let mut doubts = Vec::new();
-        if may_be_null(value, column) {
-            let condition = format!("({value}) IS NULL AND {}", had(column));
-            doubts.push(Doubt { column: column.clone(), condition, cast: None });
+        let first = self.clauses.first_table();
+        let table = first.and_then(|table| Tokens::new(table).next_name()).unwrap_or_default();
+        if may_be_null(value, column, &table) {
+            let is_lost = |had: &str| format!("({value}) IS NULL AND {had} IS NOT NULL");
+            let name = column_name(column);
+            let in_first = first.map(|table| is_lost(&format!("{table}.{name}")));
+            doubts.push(Doubt { column: column.clone(), condition: is_lost(&name), in_first, cast: None });
         }
         for cast in casts(value) {
             if same_name(&cast.column, column) || (self.is_dropped)(&cast.column) {
@@ -126,7 +134,7 @@ impl Converted<'_> {
                 // The comparison turns a text that is a number into that number.
                 let condition =
                     format!("typeof({from}) = 'text' AND {from} <> CAST({from} AS {})", cast.declared);
-                doubts.push(Doubt { column: column.clone(), condition, cast: Some(cast) });
+                doubts.push(Doubt { column: column.clone(), condition, in_first: None, cast: Some(cast) });
             }
         }
         doubts
@@ -139,8 +147,12 @@ impl Converted<'_> {
             let column = &doubt.column;
             return Ok(StepFinding::new(
                 ProblemKind::ValuesChanged,
-                format!("sets `{column}` of `{table}` to NULL in {rows} with a value, since the expression for it is NULL there"),
-                format!("keep the old value there, for example with coalesce(..., {column}), or write NULL in the expression if it is meant"),
+                format!(
+                    "sets `{column}` of `{table}` to NULL in {rows} with a value, since the expression for it is NULL there"
+                ),
+                format!(
+                    "keep the old value there, for example with coalesce(..., {column}), or write NULL in the expression if it is meant"
+                ),
             ));
         };
         let sample = format!("min(CASE WHEN {} THEN {} END)", doubt.condition, column_name(column));
@@ -163,10 +175,8 @@ impl Converted<'_> {
     }
 }
 
-impl Doubt {
-    fn result(&self) -> String {
-        format!("sum({})", self.condition)
-    }
+fn sum(condition: &str) -> String {
+    format!("sum({condition})")
 }
 
 /// A name that must be a column: in double quotes, SQLite could take it for a text.
@@ -175,7 +185,7 @@ fn column_name(name: &str) -> String {
 }
 
 /// Whether an expression may be `NULL` although it does not say so, where a column has a value. It says yes if it is not sure.
-fn may_be_null(value: &str, column: &str) -> bool {
+fn may_be_null(value: &str, column: &str, table: &str) -> bool {
     let (mut tokens, mut words) = (Tokens::new(value), Vec::new());
     while let Some((token, at)) = tokens.next_placed() {
         words.push((token, part(value, at).starts_with('\'')));
@@ -196,8 +206,8 @@ fn may_be_null(value: &str, column: &str) -> bool {
             Token::Mark(mark) => !matches!(mark, b'/' | b'%'),
             _ if is_text => true,
             Token::Word(word) if word.starts_with(|first: char| first.is_ascii_digit()) => true,
-            // The name of the table before that of the column.
-            _ if is_dot(at + 1) => true,
+            // Another table of a join may have no row.
+            _ if is_dot(at + 1) => token.spelling().is_some_and(|name| same_name(name, table)),
             _ => token.is_any(&KEEPS) || token.spelling().is_some_and(|name| same_name(name, column)),
         }
     };
@@ -249,6 +259,7 @@ mod tests {
             ("1", false),
             ("a", false),
             ("t.a", false),
+            ("u.a", true),
             ("upper(trim(\"A\")) || 'null'", false),
             ("nullif(b, '')", false),
             ("CASE WHEN b IS NULL THEN a ELSE NULL END", false),
@@ -261,7 +272,7 @@ mod tests {
             ("(SELECT c FROM d WHERE e = a)", true),
         ];
         for (value, expected) in rows {
-            assert_eq!(may_be_null(value, "a"), expected, "{value}");
+            assert_eq!(may_be_null(value, "a", "t"), expected, "{value}");
         }
     }
 
@@ -269,7 +280,10 @@ mod tests {
     fn the_casts_of_an_expression_are_found() {
         let rows = [
             ("CAST(a AS INTEGER)", "a INTEGER"),
-            ("coalesce(cast(t.\"b c\" as decimal(10, 2)), 0) + CAST(d AS DATE)", "b c decimal(10, 2), d DATE"),
+            (
+                "coalesce(cast(t.\"b c\" as decimal(10, 2)), 0) + CAST(d AS DATE)",
+                "b c decimal(10, 2), d DATE",
+            ),
             ("CAST(a AS TEXT)", ""),
             ("CAST(a || b AS INTEGER)", ""),
             ("CASE WHEN a GLOB '[0-9]*' THEN CAST(a AS INTEGER) END", ""),

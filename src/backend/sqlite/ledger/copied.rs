@@ -37,7 +37,9 @@ pub(super) fn finding(
             continue;
         }
         let is_star = plain.is_none();
-        for place in plain.iter().flatten().enumerate().filter(|(_, is_plain)| !**is_plain).map(|(place, _)| place) {
+        for place in
+            plain.iter().flatten().enumerate().filter(|(_, is_plain)| !**is_plain).map(|(place, _)| place)
+        {
             given[place].clear();
         }
         let own = |name: &str| columns.iter().position(|column| same_name(column, name));
@@ -125,7 +127,7 @@ fn read(own: &str) -> Option<(Vec<String>, Vec<Selected>)> {
     Some((listed, arms.collect()))
 }
 
-/// Which results of a `SELECT` are columns: `Some(None)` if it selects a `*`, and `None` if it is no `SELECT`.
+/// Which results of a `SELECT` are columns: `Some(None)` if it selects a `*`, and `None` if it is no `SELECT` or gives a result a name.
 #[allow(clippy::option_option, reason = "one is whether it can be read")]
 fn plain(select: &[Placed<'_>]) -> Option<Option<Vec<bool>>> {
     let select = select.split_first().filter(|((token, ..), _)| token.is("select"))?.1;
@@ -142,6 +144,7 @@ fn plain(select: &[Placed<'_>]) -> Option<Option<Vec<bool>>> {
     for result in results[..end].split(|(token, ..)| *token == Token::Mark(b',')) {
         let tokens: Vec<Token<'_>> = result.iter().map(|(token, ..)| *token).collect();
         plain.push(match *tokens {
+            [.., as_, _] if as_.is("as") => return None,
             [Token::Mark(b'*')] | [.., Token::Mark(b'.'), Token::Mark(b'*')] => return Some(None),
             [name] => is_name(name),
             [.., table, point, name] => {
@@ -169,7 +172,7 @@ mod tests {
             ),
             ("INSERT INTO n (a, \"b c\") SELECT * FROM a", "a, b c: SELECT * FROM a *"),
             ("INSERT INTO n VALUES (1, 2)", ""),
-            ("INSERT INTO n SELECT a AS b, c FROM a", "SELECT a AS b, c FROM a -+"),
+            ("INSERT INTO n SELECT a AS b, c FROM a", ""),
             ("INSERT INTO n SELECT lower(a), c FROM a", "SELECT lower(a), c FROM a -+"),
             ("INSERT INTO n SELECT 1, c FROM a", "SELECT 1, c FROM a -+"),
             (

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::affinity::{Affinity, affinity, changes_as_number, is_numeric};
+use super::clauses::top;
 use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::query::value;
 use crate::dialect::quote;
-use super::clauses::top;
-use super::uncopied::changes_as_number;
 use crate::sql::{Token, Tokens, folded, folded_set, has_word, part, same_name};
 
 /// A table as the schema defines it, with its indexes and triggers.
@@ -202,9 +202,7 @@ impl Definition {
     }
 
     fn is_strict(&self) -> bool {
-        let tokens: Vec<Token<'_>> = Tokens::new(&self.sql).collect();
-        let after = tokens.iter().rposition(|token| *token == Token::Mark(b')')).unwrap_or_default();
-        tokens[after..].iter().any(|token| token.is("strict"))
+        is_strict(&self.sql)
     }
 
     /// The columns with a collation, and its name.
@@ -302,7 +300,8 @@ impl Definition {
                 let action = &key.actions[place];
                 let is_lost = action != NO_ACTION && others().all(|other| other.actions[place] == NO_ACTION);
                 if is_lost && others().next().is_some() {
-                    lost.objects.push(format!("ON {verb} {action} of the foreign key of `{}`", columns.join("`, `")));
+                    lost.objects
+                        .push(format!("ON {verb} {action} of the foreign key of `{}`", columns.join("`, `")));
                 }
             }
             if kept_columns(&columns) && others().next().is_none() {
@@ -328,23 +327,28 @@ impl Definition {
         if self.checks().iter().filter(|names| is_kept(names)).count() > new.checks().len() {
             lost.objects.push("a CHECK constraint".to_owned());
         }
-        let has_texts = |name: &str| self.columns.iter().any(|own| own.has_texts && same_name(&own.name, name));
-        lost.numbers = self.numbers_in(new).into_iter().filter(|(name, ..)| has_texts(name)).collect();
+        for column in self.columns.iter().filter(|column| column.has_texts) {
+            let other = new.columns.iter().find(|other| same_name(&other.name, &column.name));
+            let is_numeric =
+                |other: &&Column| affinity(&other.declared, new.is_strict()) == Affinity::Numeric;
+            if let Some(other) = other.filter(is_numeric) {
+                lost.numbers.push((other.name.clone(), column.declared.clone(), other.declared.clone()));
+            }
+        }
         lost
     }
 
-    /// The columns whose type makes numbers of texts in another table: the name, the old type and the new one.
-    pub(super) fn numbers_in(&self, new: &Self) -> Vec<(String, String, String)> {
-        let is_numeric =
-            |column: &Column, table: &Self| affinity(&column.declared, table.is_strict()) == Affinity::Numeric;
-        let mut numbers = Vec::new();
-        for column in self.columns.iter().filter(|column| !is_numeric(column, self)) {
-            let other = new.columns.iter().find(|other| same_name(&other.name, &column.name));
-            if let Some(other) = other.filter(|other| is_numeric(other, new)) {
-                numbers.push((other.name.clone(), column.declared.clone(), other.declared.clone()));
-            }
+    /// Whether a column of an old type has texts that become numbers when it has a new one, in another table.
+    pub(super) fn is_number_in(
+        &self,
+        conn: &Connection,
+        table: &str,
+        [was, is]: [&str; 2],
+    ) -> rusqlite::Result<bool> {
+        if affinity(was, self.is_strict()) == Affinity::Numeric || !is_numeric(is) {
+            return Ok(false);
         }
-        numbers
+        Ok(!same_name(is, "any") || !is_strict(&sql_of(conn, table)?))
     }
 
     fn primary(&self) -> BTreeSet<String> {
@@ -370,6 +374,13 @@ fn primary(columns: &[Column]) -> BTreeSet<String> {
 
 fn as_set(names: &[String]) -> BTreeSet<String> {
     folded_set(names.iter().map(String::as_str))
+}
+
+/// Whether the definition of a table ends with `STRICT`.
+fn is_strict(sql: &str) -> bool {
+    let tokens: Vec<Token<'_>> = Tokens::new(sql).collect();
+    let after = tokens.iter().rposition(|token| *token == Token::Mark(b')')).unwrap_or_default();
+    tokens[after..].iter().any(|token| token.is("strict"))
 }
 
 /// Whether the definition of a table has `AUTOINCREMENT`.
@@ -417,36 +428,6 @@ fn foreign_keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<ForeignK
     Ok(keys)
 }
 
-/// What SQLite makes of a value that it stores in a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Affinity {
-    Text,
-    /// A text that looks like a number becomes a number.
-    Numeric,
-    None,
-}
-
-/// The affinity of a column of this type (<https://www.sqlite.org/datatype3.html#determination_of_column_affinity>). `ANY` has none in a
-/// STRICT table only.
-fn affinity(declared: &str, is_strict: bool) -> Affinity {
-    let declared = declared.to_ascii_uppercase();
-    let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
-    if has(&["INT"]) {
-        Affinity::Numeric
-    } else if has(&["CHAR", "CLOB", "TEXT"]) {
-        Affinity::Text
-    } else if has(&["BLOB"]) || declared.is_empty() || declared == "ANY" && is_strict {
-        Affinity::None
-    } else {
-        Affinity::Numeric
-    }
-}
-
-/// Whether a type makes numbers of texts, in a column and in `CAST`.
-pub(super) fn is_numeric(declared: &str) -> bool {
-    affinity(declared, false) == Affinity::Numeric
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -475,25 +456,5 @@ mod tests {
             let new = Definition::read(&conn, "t").unwrap();
             assert_eq!(old.lost_in(&new).objects.join(", "), expected, "{table} {with}");
         }
-    }
-
-    #[test]
-    fn the_affinity_of_a_type_is_that_of_sqlite() {
-        let rows = [
-            ("INTEGER", Affinity::Numeric),
-            ("TEXT", Affinity::Text),
-            ("", Affinity::None),
-            ("NUMERIC", Affinity::Numeric),
-            ("VARCHAR(3)", Affinity::Text),
-            ("REAL", Affinity::Numeric),
-            ("BLOB", Affinity::None),
-            ("DATE", Affinity::Numeric),
-            ("POINT", Affinity::Numeric),
-            ("ANY", Affinity::Numeric),
-        ];
-        for (declared, expected) in rows {
-            assert_eq!(affinity(declared, false), expected, "{declared}");
-        }
-        assert_eq!(affinity("any", true), Affinity::None);
     }
 }

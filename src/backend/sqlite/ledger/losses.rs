@@ -64,10 +64,7 @@ impl Rows {
             others.iter().filter_map(|other| self.tables[*other].current.as_deref()).collect();
         let elsewhere = (successor::elsewhere(conn, names, &holders, &key)?, others);
         let uncopied = self.uncopied(conn, [name, current], definition, new, found.after);
-        let table = &old_table.change.table;
-        let mut changed = uncopied.findings(table)?;
-        let numbers = definition.numbers_in(&Definition::read(conn, current)?);
-        changed.extend(uncopied.numbered(table, &numbers)?);
+        let changed = uncopied.findings(&old_table.change.table)?;
         Ok(Some(Comparison { new, writes: new_table.writes, elsewhere, changed, ..found }))
     }
 

@@ -27,11 +27,7 @@ struct Left {
 /// The finding about a statement that replaces rows of a table.
 ///
 /// The rows that it replaces are looked up by each unique key that it names. A default that is computed, such as the time, is meant.
-pub(super) fn finding(
-    conn: &Connection,
-    own: &str,
-    table: &str,
-) -> rusqlite::Result<Option<StepFinding>> {
+pub(super) fn finding(conn: &Connection, own: &str, table: &str) -> rusqlite::Result<Option<StepFinding>> {
     let Some(replacing) = Replacing::of(own) else { return Ok(None) };
     let is_named = |name: &String| replacing.columns.iter().any(|column| same_name(column, name));
     let (left, number) = left(conn, table, is_named)?;
@@ -82,9 +78,8 @@ impl<'a> Replacing<'a> {
             rest = rest.get(2..)?;
         }
         let (list, rest) = rest.split_first().filter(|((token, ..), _)| *token == Token::Mark(b')'))?;
-        let ends = |(token, ..): &(Token<'_>, usize, usize)| {
-            *token == Token::Mark(b';') || token.is("returning")
-        };
+        let ends =
+            |(token, ..): &(Token<'_>, usize, usize)| *token == Token::Mark(b';') || token.is("returning");
         let end = rest.iter().position(ends).unwrap_or(rest.len());
         let begin = rest.first().filter(|(token, ..)| token.is_any(&["select", "values", "with"]))?;
         let with = part(own, ..tokens[verb].1);

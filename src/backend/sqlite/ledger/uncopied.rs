@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::affinity::changes_as_number;
 use super::definition::Definition;
 use super::successor::is_primary;
 use crate::account::StepFinding;
@@ -37,6 +38,10 @@ pub(super) struct Column {
     pub(super) name: String,
     /// Its default in the new one.
     default: Option<String>,
+    /// Its old type, and its new one.
+    types: [String; 2],
+    /// Whether it belongs to the primary key of either one.
+    is_key: bool,
 }
 
 impl Column {
@@ -66,12 +71,14 @@ impl Uncopied<'_> {
     /// The findings about a table with this name, each with its column.
     pub(super) fn findings(&self, table: &str) -> rusqlite::Result<Vec<(String, StepFinding)>> {
         let mut shared = self.shared()?;
-        // The computed default of a single row may be a value that was copied.
-        shared.retain(|column| self.rows > 1 || !column.is_computed());
-        if self.rows == 0 || shared.is_empty() {
+        if self.rows == 0 {
             return Ok(Vec::new());
         }
-        let mut findings = Vec::new();
+        let mut findings = self.numbered(table, &shared)?;
+        self.retain_comparable(&mut shared);
+        if shared.is_empty() {
+            return Ok(findings);
+        }
         for (column, had) in self.emptied(&shared)? {
             findings.push((column.name.clone(), self.finding(table, column, had)));
         }
@@ -115,15 +122,17 @@ impl Uncopied<'_> {
         self.changed == 0 && !self.copies.is_empty() && self.copies.iter().all(is_out)
     }
 
-    /// The columns that both have, apart from primary keys and the generated columns of the new one.
+    /// The columns that both have, apart from the generated ones of the new one.
     pub(super) fn shared(&self) -> rusqlite::Result<Vec<Column>> {
         let mut columns = self.conn.prepare(
-            "SELECT new.name, new.dflt_value FROM pragma_table_xinfo(?1, 'main') AS old
+            "SELECT new.name, new.dflt_value, old.type, new.type, old.pk + new.pk > 0 FROM pragma_table_xinfo(?1, 'main') AS old
             JOIN pragma_table_info(?2, 'main') AS new ON new.name = old.name COLLATE NOCASE
-            WHERE old.pk = 0 AND new.pk = 0 AND old.hidden <> 1",
+            WHERE old.hidden <> 1",
         )?;
-        let columns = columns
-            .query_map([self.old, self.new], |row| Ok(Column { name: row.get(0)?, default: row.get(1)? }))?;
+        let columns = columns.query_map([self.old, self.new], |row| {
+            let types = [row.get(2)?, row.get(3)?];
+            Ok(Column { name: row.get(0)?, default: row.get(1)?, types, is_key: row.get(4)? })
+        })?;
         columns.collect()
     }
 
@@ -156,16 +165,19 @@ impl Uncopied<'_> {
         Ok(empty)
     }
 
-    /// The findings about columns whose type makes numbers of texts now, each with its name, its old type and its new one. A text that a
-    /// number has too, such as `36`, is not changed.
-    pub(super) fn numbered(
-        &self,
-        table: &str,
-        columns: &[(String, String, String)],
-    ) -> rusqlite::Result<Vec<(String, StepFinding)>> {
+    /// Leaves the columns whose values show whether they were copied. The computed default of a single row may be a value that was.
+    pub(super) fn retain_comparable(&self, columns: &mut Vec<Column>) {
+        columns.retain(|column| !column.is_key && (self.rows > 1 || !column.is_computed()));
+    }
+
+    /// The findings about columns whose type makes numbers of texts now. A text that a number has too, such as `36`, is not changed.
+    fn numbered(&self, table: &str, shared: &[Column]) -> rusqlite::Result<Vec<(String, StepFinding)>> {
         let [old, new] = [self.old, self.new].map(quote);
         let mut findings = Vec::new();
-        for (column, was, is) in columns {
+        for Column { name: column, types: [was, is], .. } in shared {
+            if !self.definition.is_number_in(self.conn, self.new, [was, is])? {
+                continue;
+            }
             let name = quote(column);
             let is_changed = changes_as_number(&name);
             let sql = format!(
@@ -173,8 +185,10 @@ impl Uncopied<'_> {
                 WHERE EXISTS (SELECT 1 FROM main.{new} WHERE typeof({name}) IN ('integer', 'real'))"
             );
             let read = self.conn.query_row(&sql, [], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?)));
-            let Some((Some(texts @ 1..), Some(sample))): Option<(_, Option<String>)> = known(read)? else { continue };
-            findings.push((column.clone(), numbered(table, (column, was, is), &numbers(texts, &sample))));
+            let found: Option<(_, Option<String>)> = known(read)?;
+            if let Some((Some(texts @ 1..), Some(sample))) = found {
+                findings.push((column.clone(), numbered(table, (column, was, is), &numbers(texts, &sample))));
+            }
         }
         Ok(findings)
     }
@@ -239,17 +253,14 @@ impl Uncopied<'_> {
     }
 }
 
-/// Whether a text in a column looks like a number and is another text when it has become that number, as an expression.
-pub(super) fn changes_as_number(column: &str) -> String {
-    format!(
-        "(typeof({column}) = 'text' AND {column} = CAST({column} AS NUMERIC) AND CAST(CAST({column} AS NUMERIC) AS TEXT) <> {column})"
-    )
-}
-
 /// The texts that became numbers, in words.
 fn numbers(texts: i64, sample: &str) -> String {
     let sample: String = sample.chars().take(40).collect();
-    if texts == 1 { format!("the text `{sample}` became a number") } else { format!("{texts} texts such as `{sample}` became numbers") }
+    if texts == 1 {
+        format!("the text `{sample}` became a number")
+    } else {
+        format!("{texts} texts such as `{sample}` became numbers")
+    }
 }
 
 /// The finding about a column whose type makes numbers of texts, given what they are in words.

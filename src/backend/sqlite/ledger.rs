@@ -36,6 +36,7 @@ mod copied;
 mod definition;
 mod drops;
 mod later;
+mod left_out;
 mod losses;
 mod outline;
 mod place;
@@ -300,6 +301,9 @@ impl Ledger {
                         place,
                     )?;
                     self.state.rows.converts(&table.key(), &foreseen.converts, place);
+                    if *verb == Verb::Inserts {
+                        self.state.rows.copied_in_part(conn, &table.name, place)?;
+                    }
                 }
                 return Ok(());
             }

@@ -360,3 +360,51 @@ fn a_rebuild_that_forgets_an_action_a_collation_or_strict_is_reported() {
         ),
     ]);
 }
+
+#[test]
+fn rows_that_or_ignore_leaves_out_of_a_copy_are_reported_when_their_table_goes() {
+    let two = "CREATE TABLE a(id INTEGER PRIMARY KEY, x TEXT); INSERT INTO a VALUES (1,'a1'),(2,'a2');
+        CREATE TABLE b(id INTEGER PRIMARY KEY, x TEXT); INSERT INTO b VALUES (1,'a1'),(2,'b2'),(3,NULL)";
+    let (rows, all) = ("SELECT group_concat(coalesce(x, '-'), ' ') FROM a", "a1 a2 -");
+    let said = "~ drops `b` after OR IGNORE has left 1 row of it out of `a`, which has no such values";
+    check(&[
+        Case(two, "INSERT OR IGNORE INTO a SELECT * FROM b; DROP TABLE b", said, rows, all),
+        Case(
+            two,
+            "INSERT OR IGNORE INTO a (x, id) SELECT x, id FROM b WHERE id < 9; DROP TABLE b",
+            said,
+            rows,
+            all,
+        ),
+        Case(
+            two,
+            "CREATE TABLE IF NOT EXISTS a(id); INSERT OR IGNORE INTO a SELECT * FROM b; DROP TABLE b; ALTER TABLE a RENAME TO b",
+            said,
+            "SELECT group_concat(coalesce(x, '-'), ' ') FROM b",
+            all,
+        ),
+        // The table stays, the row is there, or it is not asked for.
+        Case(two, "INSERT OR IGNORE INTO a SELECT * FROM b; DROP TABLE IF EXISTS c", "", rows, all),
+        Case(
+            two,
+            "UPDATE b SET x = 'a2' WHERE id = 2; INSERT OR IGNORE INTO a SELECT * FROM b; DROP TABLE b",
+            "",
+            rows,
+            all,
+        ),
+        Case(two, "INSERT OR IGNORE INTO a SELECT * FROM b WHERE id <> 2; DROP TABLE b", "", rows, all),
+        Case(two, "INSERT OR IGNORE INTO a VALUES (2, 'seed'); DROP TABLE b", "", rows, "a1 a2"),
+    ]);
+}
+
+#[test]
+fn what_the_triggers_of_a_view_write_is_not_read_from_the_statement() {
+    check(&[Case(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES (1,'Ada'); CREATE VIEW v AS SELECT * FROM t;
+         CREATE TRIGGER vu INSTEAD OF UPDATE ON v BEGIN UPDATE t SET name = coalesce(new.name, name) WHERE id = new.id; END",
+        "UPDATE v SET name = date(name)",
+        "",
+        "SELECT name FROM t",
+        "Ada",
+    )]);
+}

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use super::affinity::is_numeric;
+use super::ask::exists;
 use super::clauses::{Clauses, Set, top};
 use super::place::Place;
 use crate::account::StepFinding;
@@ -29,6 +30,10 @@ pub(super) fn by_update(
     let Some(clauses) = Clauses::of_update(place.own) else { return Ok(Vec::new()) };
     let is_dropped = |column: &str| has_word(place.rest, &["drop"]) && mentions(place.rest, column);
     let found = Converted { conn, table, clauses: &clauses, is_dropped: &is_dropped }.findings()?;
+    if !found.is_empty() && exists(conn, "view", table)? {
+        // Its triggers decide what is written.
+        return Ok(Vec::new());
+    }
     Ok(found.into_iter().map(|(_, finding)| finding).collect())
 }
 

@@ -65,14 +65,14 @@ pub(super) fn finding(
 }
 
 /// A `SELECT` as a statement of its own.
-struct Selected {
-    select: String,
+pub(super) struct Selected {
+    pub(super) select: String,
     /// Which results are columns; `None` if it selects a `*`.
     plain: Option<Vec<bool>>,
 }
 
 /// The columns that an `INSERT` lists, and each `SELECT` whose rows it adds.
-fn read(own: &str) -> Option<(Vec<String>, Vec<Selected>)> {
+pub(super) fn read(own: &str) -> Option<(Vec<String>, Vec<Selected>)> {
     if !has_word(own, &["select"]) {
         return None;
     }

@@ -149,7 +149,7 @@ impl Rows {
         })
     }
 
-    fn names_it(&self, text: &str, old: usize) -> bool {
+    pub(super) fn names_it(&self, text: &str, old: usize) -> bool {
         let table = &self.tables[old];
         mentions(text, &table.last) || mentions(text, &table.change.table)
     }

@@ -368,7 +368,7 @@ impl Rows {
         let olds: Vec<usize> =
             self.tables.iter().enumerate().filter(dropped).map(|(place, _)| place).collect();
         let pairs: Vec<(usize, usize)> =
-            olds.into_iter().filter_map(|old| Some((old, self.current_successor(old)?))).collect();
+            olds.iter().filter_map(|&old| Some((old, self.current_successor(old)?))).collect();
         for &(old, new) in &pairs {
             let Some(name) = self.tables[new].current.clone() else { continue };
             let (after, missing) = match self.comparison(old, new) {
@@ -397,6 +397,9 @@ impl Rows {
                     None => found,
                 }));
             }
+        }
+        for old in olds.into_iter().filter(|&old| self.tables[old].change.lost == 0) {
+            findings.extend(self.left_out_of_copies(old));
         }
         let was_successor =
             |table: &&Table| table.is_new && table.current.is_none() && self.was_replaced(&table.last);

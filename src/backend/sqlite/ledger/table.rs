@@ -41,6 +41,7 @@ pub(super) struct Table {
     pub(super) copies: Vec<(Option<u64>, String)>,
     /// What those statements did to values, each with its column.
     pub(super) converted: Vec<(String, StepFinding)>,
+    pub(super) left_out: Vec<LeftOut>,
     /// Rows that were taken, and rows that were inserted after the first ones were taken.
     pub(super) taken: u64,
     pub(super) put_back: u64,
@@ -49,6 +50,13 @@ pub(super) struct Table {
     pub(super) must_look: bool,
     /// The statement that took the first rows, or dropped it.
     pub(super) by: Option<StatementPlace>,
+}
+
+/// Rows that a statement copied and that its table does not have.
+#[derive(Clone)]
+pub(super) struct LeftOut {
+    pub(super) rows: u64,
+    pub(super) by: StatementPlace,
 }
 
 impl Table {
@@ -70,6 +78,7 @@ impl Table {
             writes: 0,
             copies: Vec::new(),
             converted: Vec::new(),
+            left_out: Vec::new(),
             taken: 0,
             put_back: 0,
             looks: 0,

@@ -13,6 +13,7 @@ fn rebuild(copy: &str) -> &'static str {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "it is a table")]
 fn a_value_that_becomes_null_is_reported() {
     check(&[
         Case(
@@ -71,6 +72,29 @@ fn a_value_that_becomes_null_is_reported() {
             NAMES,
             "- - -",
         ),
+        // Columns that are joined and then go.
+        Case(
+            T,
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, title TEXT); INSERT INTO n SELECT id, name || ' ' || age FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t",
+            "~ sets `title` of `n` to NULL in 1 row, since one of the columns that it joins with || is NULL there; write coalesce(..., '') around each of these columns",
+            "SELECT count(title) FROM t",
+            "2",
+        ),
+        Case(
+            T,
+            "ALTER TABLE t ADD COLUMN title; UPDATE t SET title = name || age; ALTER TABLE t DROP COLUMN age; ALTER TABLE t DROP COLUMN name",
+            "~ sets `title` of `t` to NULL in 1 row, since",
+            "SELECT count(title) FROM t",
+            "2",
+        ),
+        Case(
+            T,
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, title TEXT, name TEXT); INSERT INTO n SELECT id, name || ' ' || age, name FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t",
+            "",
+            "SELECT count(title) FROM t",
+            "2",
+        ),
+        Case(T, "ALTER TABLE t ADD COLUMN title; UPDATE t SET title = name || age", "", "SELECT count(title) FROM t", "2"),
         // It is meant, it loses nothing, or the old value is kept.
         Case(T, "UPDATE t SET name = NULL", "", NAMES, "- - -"),
         Case(T, "UPDATE t SET name = nullif(name, 'Bo')", "", NAMES, "Ada - Cy"),

@@ -2,7 +2,7 @@
 
 use super::super::cursor::TokenCursor;
 use super::super::target::{Target, Verb, target};
-use crate::sql::{Token, Tokens, folded, has_word, same_name};
+use crate::sql::{Token, Tokens, folded, has_word, same_name, statements};
 
 /// What a statement does to the schema or to rows.
 #[derive(Debug, PartialEq, Eq)]
@@ -146,6 +146,23 @@ impl<'a> Act<'a> {
             Some(Self::Writes { table: last_name(head)?, verb, head, names_all })
         }
     }
+}
+
+/// Whether a script drops a table.
+pub(super) fn drops_table(script: &str) -> bool {
+    has_word(script, &["drop"])
+        && statements(script).any(|(_, own)| matches!(Act::of(own), Act::Drops { kind: "table", .. }))
+}
+
+/// Whether a script drops a column of a table.
+pub(super) fn drops_column(script: &str, table: &str, column: &str) -> bool {
+    let is_it = |own| match Act::of(own) {
+        Act::ChangesColumn { table: name, column: dropped, to: None } => {
+            same_name(&name.name, table) && same_name(&dropped, column)
+        }
+        _ => false,
+    };
+    has_word(script, &["drop"]) && statements(script).any(|(_, own)| is_it(own))
 }
 
 fn kind(words: &mut TokenCursor<'_>) -> Option<&'static str> {

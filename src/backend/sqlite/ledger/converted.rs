@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use super::act::{drops_column, drops_table};
 use super::affinity::is_numeric;
 use super::ask::exists;
 use super::clauses::{Clauses, Set, top};
@@ -13,7 +14,7 @@ use crate::backend::sqlite::columns;
 use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::functions::has_only_own;
 use crate::problem::ProblemKind;
-use crate::sql::{Token, Tokens, has_word, mentions, part, same_name};
+use crate::sql::{Token, Tokens, part, same_name};
 
 /// Functions that return `NULL` only for `NULL`, and words of expressions that do.
 const KEEPS: [&str; 22] = [
@@ -28,7 +29,7 @@ pub(super) fn by_update(
     table: &str,
 ) -> rusqlite::Result<Vec<StepFinding>> {
     let Some(clauses) = Clauses::of_update(place.own) else { return Ok(Vec::new()) };
-    let is_dropped = |column: &str| has_word(place.rest, &["drop"]) && mentions(place.rest, column);
+    let is_dropped = |column: &str| drops_column(place.rest, table, column);
     let found = Converted { conn, table, clauses: &clauses, is_dropped: &is_dropped }.findings()?;
     if !found.is_empty() && exists(conn, "view", table)? {
         // Its triggers decide what is written.
@@ -37,19 +38,21 @@ pub(super) fn by_update(
     Ok(found.into_iter().map(|(_, finding)| finding).collect())
 }
 
-/// What a copy does to values that are lost when its source is dropped, each with its column. Nothing is lost if the script drops nothing.
+/// What a copy does to values that are lost when its source is dropped, each with its column. Nothing is lost if the script drops no table.
 pub(super) fn by_copy(
     conn: &Connection,
     place: Place<'_>,
     table: &str,
 ) -> rusqlite::Result<Vec<(String, StepFinding)>> {
-    if !has_word(place.rest, &["drop"]) {
+    if !drops_table(place.rest) {
         return Ok(Vec::new());
     }
     let Some(clauses) = Clauses::of_copy(place.own, || columns::of(conn, "main", table))? else {
         return Ok(Vec::new());
     };
-    Converted { conn, table, clauses: &clauses, is_dropped: &|_| true }.findings()
+    let is_copied = |set: &Set<'_>, name: &str| is_column(set.value, name);
+    let is_dropped = |name: &str| !clauses.sets.iter().any(|set| is_copied(set, name));
+    Converted { conn, table, clauses: &clauses, is_dropped: &is_dropped }.findings()
 }
 
 /// What a statement does with the values of its sets.
@@ -62,14 +65,22 @@ pub(super) struct Converted<'t> {
     pub(super) is_dropped: &'t dyn Fn(&str) -> bool,
 }
 
-/// A way to lose values, and what it casts.
+/// A way to lose values.
 struct Doubt {
     column: String,
     /// Whether a row loses a value, and the same with the name of the first table before that of the column, for a join in which several
     /// tables have the column.
     condition: String,
     in_first: Option<String>,
-    cast: Option<Cast>,
+    way: Way,
+}
+
+enum Way {
+    /// The expression is `NULL` where its column had a value.
+    Null,
+    /// It joins columns with `||`, and one of them is `NULL`.
+    Joins,
+    Casts(Cast),
 }
 
 /// `CAST(column AS declared)`
@@ -120,7 +131,7 @@ impl Converted<'_> {
             let had: Vec<String> = set.columns.iter().map(had).collect();
             let condition = format!("({}) AND NOT EXISTS {value}", had.join(" OR "));
             let is_query = Tokens::new(value).nth(1).is_some_and(|token| token.is("select"));
-            let doubt = Doubt { column: column.clone(), condition, in_first: None, cast: None };
+            let doubt = Doubt { column: column.clone(), condition, in_first: None, way: Way::Null };
             return if is_query { vec![doubt] } else { Vec::new() };
         }
         let Some(column) = set.columns.first() else { return Vec::new() };
@@ -131,7 +142,19 @@ impl Converted<'_> {
             let is_lost = |had: &str| format!("({value}) IS NULL AND {had} IS NOT NULL");
             let name = column_name(column);
             let in_first = first.map(|table| is_lost(&format!("{table}.{name}")));
-            doubts.push(Doubt { column: column.clone(), condition: is_lost(&name), in_first, cast: None });
+            doubts.push(Doubt {
+                column: column.clone(),
+                condition: is_lost(&name),
+                in_first,
+                way: Way::Null,
+            });
+        }
+        let parts = joined(value);
+        let is_lost = |name: &&String| (self.is_dropped)(name) && !same_name(name, column);
+        let lost: Vec<String> = parts.iter().filter(is_lost).map(had).collect();
+        if parts.len() > 1 && !parts.iter().any(|name| same_name(name, column)) && !lost.is_empty() {
+            let condition = format!("({value}) IS NULL AND ({})", lost.join(" OR "));
+            doubts.push(Doubt { column: column.clone(), condition, in_first: None, way: Way::Joins });
         }
         for cast in casts(value) {
             if same_name(&cast.column, column) || (self.is_dropped)(&cast.column) {
@@ -139,7 +162,12 @@ impl Converted<'_> {
                 // The comparison turns a text that is a number into that number.
                 let condition =
                     format!("typeof({from}) = 'text' AND {from} <> CAST({from} AS {})", cast.declared);
-                doubts.push(Doubt { column: column.clone(), condition, in_first: None, cast: Some(cast) });
+                doubts.push(Doubt {
+                    column: column.clone(),
+                    condition,
+                    in_first: None,
+                    way: Way::Casts(cast),
+                });
             }
         }
         doubts
@@ -148,17 +176,29 @@ impl Converted<'_> {
     fn finding(&self, doubt: &Doubt, rows: u64) -> rusqlite::Result<StepFinding> {
         let table = self.table;
         let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
-        let Some(Cast { column, declared }) = &doubt.cast else {
-            let column = &doubt.column;
-            return Ok(StepFinding::new(
-                ProblemKind::ValuesChanged,
-                format!(
-                    "sets `{column}` of `{table}` to NULL in {rows} with a value, since the expression for it is NULL there"
-                ),
-                format!(
-                    "keep the old value there, for example with coalesce(..., {column}), or write NULL in the expression if it is meant"
-                ),
-            ));
+        let written = &doubt.column;
+        let Cast { column, declared } = match &doubt.way {
+            Way::Casts(cast) => cast,
+            Way::Joins => {
+                return Ok(StepFinding::new(
+                    ProblemKind::ValuesChanged,
+                    format!(
+                        "sets `{written}` of `{table}` to NULL in {rows}, since one of the columns that it joins with || is NULL there"
+                    ),
+                    "write coalesce(..., '') around each of these columns",
+                ));
+            }
+            Way::Null => {
+                return Ok(StepFinding::new(
+                    ProblemKind::ValuesChanged,
+                    format!(
+                        "sets `{written}` of `{table}` to NULL in {rows} with a value, since the expression for it is NULL there"
+                    ),
+                    format!(
+                        "keep the old value there, for example with coalesce(..., {written}), or write NULL in the expression if it is meant"
+                    ),
+                ));
+            }
         };
         let sample = format!("min(CASE WHEN {} THEN {} END)", doubt.condition, column_name(column));
         let sample: Option<Value> =
@@ -217,6 +257,36 @@ fn may_be_null(value: &str, column: &str, table: &str) -> bool {
         }
     };
     !(0..words.len()).all(is_kept)
+}
+
+/// Whether an expression is a column of this name, perhaps with the name of a table before it.
+fn is_column(value: &str, name: &str) -> bool {
+    let tokens: Vec<Token<'_>> = Tokens::new(value).collect();
+    let is_path = tokens.iter().skip(1).step_by(2).all(|token| *token == Token::Mark(b'.'));
+    let last = tokens.last().and_then(|token| token.spelling());
+    is_path && tokens.len() % 2 == 1 && last.is_some_and(|last| same_name(last, name))
+}
+
+/// The columns that an expression joins with `||` and does nothing else with. A text between them is none.
+fn joined(value: &str) -> Vec<String> {
+    let (mut tokens, mut parts, mut is_part) = (Tokens::new(value), Vec::new(), true);
+    while let Some((token, at)) = tokens.next_placed() {
+        match token {
+            Token::Mark(b'|') if !is_part => is_part = tokens.next() == Some(Token::Mark(b'|')),
+            Token::Mark(b'.') if !is_part => {
+                is_part = true;
+                parts.pop();
+            }
+            Token::Word(_) | Token::Quoted(_) if is_part => {
+                is_part = false;
+                if !part(value, at.clone()).starts_with('\'') {
+                    parts.extend(Tokens::new(part(value, at)).next_name());
+                }
+            }
+            _ => return Vec::new(),
+        }
+    }
+    parts
 }
 
 /// The columns that an expression casts to a number. In a `CASE`, a condition may have looked at the text.
@@ -278,6 +348,22 @@ mod tests {
         ];
         for (value, expected) in rows {
             assert_eq!(may_be_null(value, "a", "t"), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn the_columns_that_are_joined_are_found() {
+        let rows = [
+            ("a || ' ' || \"b c\"", "a, b c"),
+            ("t.a||u.b", "a, b"),
+            ("a", "a"),
+            ("a | b", ""),
+            ("coalesce(a, '') || b", ""),
+            ("a + b", ""),
+            ("a ||", "a"),
+        ];
+        for (value, expected) in rows {
+            assert_eq!(joined(value).join(", "), expected, "{value}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::act::drops_table;
 use super::clauses::{Placed, names, top};
 use super::place::Place;
 use crate::account::StepFinding;
@@ -20,7 +21,7 @@ pub(super) fn finding(
     table: &str,
 ) -> rusqlite::Result<Option<StepFinding>> {
     let (listed, selects) = read(place.own).unwrap_or_default();
-    if selects.is_empty() || !listed.is_empty() && !has_word(place.rest, &["drop"]) {
+    if selects.is_empty() || !listed.is_empty() && !drops_table(place.rest) {
         return Ok(None);
     }
     let columns = if listed.is_empty() { columns::of(conn, database, table)? } else { listed };

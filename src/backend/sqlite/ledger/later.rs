@@ -33,7 +33,7 @@ impl Rows {
         uncopied.retain_comparable(&mut shared);
         let mut findings = Vec::new();
         for column in uncopied.empty(&shared)? {
-            let Some(Values { values: had @ 1.., ends: [least, most], .. }) = outline.of_column(&column.name)
+            let Some(Values { count: had @ 1.., ends: [least, most], .. }) = outline.of_column(&column.name)
             else {
                 continue;
             };

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::act::drops_table;
 use super::clauses::top;
 use super::copied::{self, Selected};
 use super::place::Place;
@@ -24,7 +25,7 @@ impl Rows {
         table: &str,
         at: Place<'_>,
     ) -> rusqlite::Result<()> {
-        if !has_word(at.own, &["ignore"]) || !has_word(at.rest, &["drop"]) || !has_only_own_select(at.own) {
+        if !has_word(at.own, &["ignore"]) || !drops_table(at.rest) || !has_only_own_select(at.own) {
             return Ok(());
         }
         let (listed, selects) = copied::read(at.own).unwrap_or_default();

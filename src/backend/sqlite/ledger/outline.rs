@@ -8,6 +8,9 @@ use crate::backend::sqlite::fault::known;
 use crate::dialect::quote;
 use crate::sql::same_name;
 
+/// The number of characters or bytes of a value that are kept.
+const SHORT: u32 = 200;
+
 /// The values that a table had when it was dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Outline(Vec<Values>);
@@ -16,7 +19,7 @@ pub(super) struct Outline(Vec<Values>);
 #[derive(Debug, Clone)]
 pub(super) struct Values {
     column: String,
-    pub(super) values: u64,
+    pub(super) count: u64,
     pub(super) ends: [Value; 2],
 }
 
@@ -28,14 +31,21 @@ impl Outline {
         definition: &Definition,
     ) -> rusqlite::Result<Option<Self>> {
         let columns = definition.names();
-        let results = |name: &String| format!("count({0}), min({0}), max({0})", quote(name));
+        // The beginning of a long value is enough.
+        let results = |name: &String| {
+            let name = quote(name);
+            let short = format!(
+                "CASE WHEN typeof({name}) IN ('text', 'blob') THEN substr({name}, 1, {SHORT}) ELSE {name} END"
+            );
+            format!("count({name}), min({short}), max({short})")
+        };
         let results: Vec<String> = columns.iter().map(results).collect();
         let sql = format!("SELECT {} FROM main.{}", results.join(", "), quote(table));
         let read = conn.query_row(&sql, [], |row| {
             let values = |(place, column): (usize, &String)| {
                 Ok(Values {
                     column: column.clone(),
-                    values: row.get::<_, i64>(3 * place)?.unsigned_abs(),
+                    count: row.get::<_, i64>(3 * place)?.unsigned_abs(),
                     ends: [row.get(3 * place + 1)?, row.get(3 * place + 2)?],
                 })
             };

@@ -93,9 +93,7 @@ impl Uncopied<'_> {
     pub(super) fn finding(&self, table: &str, column: &Column, had: u64) -> StepFinding {
         let name = &column.name;
         let values = if had == 1 { "1 value".to_owned() } else { format!("{had} values") };
-        let copied: Option<u64> = self.copies.iter().map(|(rows, _)| *rows).sum();
-        let is_added_to = !self.copies.is_empty() && copied.is_some_and(|copied| copied < self.rows);
-        let words = if is_added_to {
+        let words = if self.has_others() {
             format!("replaces `{table}` and does not copy {values} of its column `{name}`")
         } else {
             let has = if column.default.is_some() { "only its default" } else { "none" };
@@ -115,11 +113,17 @@ impl Uncopied<'_> {
         )
     }
 
-    /// Whether no statement gave a row that was copied a value of a column. Rows that were added have their own.
+    /// Whether the new table has rows that were not copied.
+    fn has_others(&self) -> bool {
+        let copied: Option<u64> = self.copies.iter().map(|(rows, _)| *rows).sum();
+        !self.copies.is_empty() && copied.is_some_and(|copied| copied < self.rows)
+    }
+
+    /// Whether no statement gave a row that was copied a value of a column, although rows that were added may have one.
     fn is_left_out(&self, column: &Column) -> bool {
         let name = quote(&column.name);
         let is_out = |(_, own): &(Option<u64>, String)| lists(own, &name) == Some(false);
-        self.changed == 0 && !self.copies.is_empty() && self.copies.iter().all(is_out)
+        self.changed == 0 && self.has_others() && self.copies.iter().all(is_out)
     }
 
     /// The columns that both have, apart from the generated ones of the new one.

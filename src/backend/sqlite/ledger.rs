@@ -13,6 +13,7 @@ use self::act::{Act, Name};
 pub(super) use self::ask::count;
 use self::ask::exists;
 pub(super) use self::place::Place;
+use self::replacing::Replacements;
 use self::rows::{AtRisk, Rows};
 use self::schema_edits::SchemaEdits;
 use self::temporary::Temporary;
@@ -66,6 +67,10 @@ pub(super) struct Ledger {
     /// The names of tables that may belong to other rows now.
     replaced: BTreeSet<String>,
     schema_edits: SchemaEdits,
+    /// The last statement that drops a table, and where it is.
+    last_drop: Option<(usize, String)>,
+    /// What is known about the `REPLACE` statements of the script.
+    replacing: Replacements,
 }
 
 /// What the script did so far.
@@ -112,6 +117,8 @@ impl Ledger {
             redefined: BTreeSet::new(),
             replaced: BTreeSet::new(),
             schema_edits: SchemaEdits::default(),
+            last_drop: act::last_drop(script.text),
+            replacing: Replacements::default(),
         }
     }
 
@@ -155,6 +162,14 @@ impl Ledger {
         Ok(foreseen)
     }
 
+    /// The statement that drops a table after another one, if there is one, as the rest of the script. A long script is not read again for
+    /// each of its statements.
+    fn before_last_drop<'s>(&'s self, place: Place<'s>) -> Place<'s> {
+        let is_later = |(at, _): &&(usize, String)| *at > place.offset;
+        let rest = self.last_drop.as_ref().filter(is_later).map_or("", |(_, own)| own);
+        Place { rest, ..place }
+    }
+
     fn look(
         &mut self,
         conn: &Connection,
@@ -169,7 +184,7 @@ impl Ledger {
                     foreseen.exists = exists(conn, kind, &name.name)?;
                 }
                 if *kind == "table" && !foreseen.exists && has_word(place.own, &["select"]) {
-                    foreseen.converts = converted::by_copy(conn, place, &name.name)?;
+                    foreseen.converts = converted::by_copy(conn, self.before_last_drop(place), &name.name)?;
                 }
             }
             Act::Drops { kind, name } if self.is_own(kind, name) => {
@@ -195,11 +210,12 @@ impl Ledger {
                 }
                 match verb {
                     Verb::Inserts | Verb::Replaces => {
-                        let copied = copied::finding(conn, place, "main", &table.name)?;
+                        let at = self.before_last_drop(place);
+                        let copied = copied::finding(conn, at, "main", &table.name)?;
                         foreseen.changes_values.extend(copied);
-                        foreseen.converts = converted::by_copy(conn, place, &table.name)?;
+                        foreseen.converts = converted::by_copy(conn, at, &table.name)?;
                         if *verb == Verb::Replaces && !self.state.rows.is_new(&table.key()) {
-                            let replacing = replacing::finding(conn, place.own, &table.name)?;
+                            let replacing = self.replacing.finding(conn, place.own, &table.name)?;
                             foreseen.changes_values.extend(replacing);
                         }
                     }
@@ -215,7 +231,7 @@ impl Ledger {
                     rows.before_write(conn, place.own, written, enforces, explain)?;
             }
             Act::Writes { table, verb: Verb::Inserts | Verb::Replaces, .. } if self.is_temporary(table) => {
-                let copied = copied::finding(conn, place, "temp", &table.name)?;
+                let copied = copied::finding(conn, self.before_last_drop(place), "temp", &table.name)?;
                 foreseen.changes_values.extend(copied);
             }
             _ => {}
@@ -301,7 +317,7 @@ impl Ledger {
                         place,
                     )?;
                     self.state.rows.converts(&table.key(), &foreseen.converts, place);
-                    if *verb == Verb::Inserts {
+                    if *verb == Verb::Inserts && self.before_last_drop(place).rest != "" {
                         self.state.rows.copied_in_part(conn, &table.name, place)?;
                     }
                 }
@@ -351,6 +367,7 @@ impl Ledger {
             _ => {}
         }
         self.state.rows.forget_reach();
+        self.replacing.forget();
         self.state.rows.continue_sequences(conn)
     }
 

@@ -148,10 +148,14 @@ impl<'a> Act<'a> {
     }
 }
 
-/// Whether a script drops a table.
-pub(super) fn drops_table(script: &str) -> bool {
-    has_word(script, &["drop"])
-        && statements(script).any(|(_, own)| matches!(Act::of(own), Act::Drops { kind: "table", .. }))
+/// The last statement of a script that drops a table, and where it is.
+pub(super) fn last_drop(script: &str) -> Option<(usize, String)> {
+    if !has_word(script, &["drop"]) {
+        return None;
+    }
+    let drops =
+        statements(script).filter(|(_, own)| matches!(Act::of(own), Act::Drops { kind: "table", .. }));
+    drops.last().map(|(at, own)| (at, own.to_owned()))
 }
 
 /// Whether a script drops a column of a table.

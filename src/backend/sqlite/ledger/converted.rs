@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::act::{drops_column, drops_table};
+use super::act::drops_column;
 use super::affinity::is_numeric;
 use super::ask::exists;
 use super::clauses::{Clauses, Set, top};
@@ -14,7 +14,7 @@ use crate::backend::sqlite::columns;
 use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::functions::has_only_own;
 use crate::problem::ProblemKind;
-use crate::sql::{Token, Tokens, part, same_name};
+use crate::sql::{Token, Tokens, has_word, part, same_name};
 
 /// Functions that return `NULL` only for `NULL`, and words of expressions that do.
 const KEEPS: [&str; 22] = [
@@ -38,13 +38,14 @@ pub(super) fn by_update(
     Ok(found.into_iter().map(|(_, finding)| finding).collect())
 }
 
-/// What a copy does to values that are lost when its source is dropped, each with its column. Nothing is lost if the script drops no table.
+/// What a copy does to values that are lost when its source is dropped, each with its column. The rest of the script
+/// is the last statement that drops a table: without one, nothing is lost.
 pub(super) fn by_copy(
     conn: &Connection,
     place: Place<'_>,
     table: &str,
 ) -> rusqlite::Result<Vec<(String, StepFinding)>> {
-    if !drops_table(place.rest) {
+    if place.rest.is_empty() || !has_word(place.own, &["select"]) {
         return Ok(Vec::new());
     }
     let Some(clauses) = Clauses::of_copy(place.own, || columns::of(conn, "main", table))? else {

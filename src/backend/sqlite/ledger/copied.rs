@@ -2,7 +2,6 @@
 
 use rusqlite::Connection;
 
-use super::act::drops_table;
 use super::clauses::{Placed, names, top};
 use super::place::Place;
 use crate::account::StepFinding;
@@ -13,7 +12,8 @@ use crate::sql::{Token, folded, has_word, mentions, part, same_name};
 
 /// The finding about an `INSERT` that copies by position, if the result of a `SELECT` and the table have the same columns in another
 /// order. For a `*` one column that is elsewhere is enough; of a list of results, two columns must have changed places. An expression
-/// with a name was given that name on purpose. So were columns that the statement lists, unless the script drops the old table afterwards.
+/// with a name was given that name on purpose. So were columns that the statement lists, unless the script drops a table afterwards: the
+/// rest is the last statement that does.
 pub(super) fn finding(
     conn: &Connection,
     place: Place<'_>,
@@ -21,7 +21,7 @@ pub(super) fn finding(
     table: &str,
 ) -> rusqlite::Result<Option<StepFinding>> {
     let (listed, selects) = read(place.own).unwrap_or_default();
-    if selects.is_empty() || !listed.is_empty() && !drops_table(place.rest) {
+    if selects.is_empty() || !listed.is_empty() && place.rest.is_empty() {
         return Ok(None);
     }
     let columns = if listed.is_empty() { columns::of(conn, database, table)? } else { listed };

@@ -2,7 +2,6 @@
 
 use rusqlite::Connection;
 
-use super::act::drops_table;
 use super::clauses::top;
 use super::copied::{self, Selected};
 use super::place::Place;
@@ -17,15 +16,14 @@ use crate::problem::ProblemKind;
 use crate::sql::{has_word, part};
 
 impl Rows {
-    /// Looks for the rows that a copy left out, after it has run. They matter only if the script drops a table afterwards. Each row is looked
-    /// up by its values.
+    /// Looks for the rows that a copy left out, after it has run and before the script drops a table. Each row is looked up by its values.
     pub(super) fn copied_in_part(
         &mut self,
         conn: &Connection,
         table: &str,
         at: Place<'_>,
     ) -> rusqlite::Result<()> {
-        if !has_word(at.own, &["ignore"]) || !drops_table(at.rest) || !has_only_own_select(at.own) {
+        if !has_word(at.own, &["ignore"]) || !has_only_own_select(at.own) {
             return Ok(());
         }
         let (listed, selects) = copied::read(at.own).unwrap_or_default();

@@ -1,5 +1,8 @@
 //! Finds a `REPLACE` that does not name all columns: it deletes a row and adds it again, so the other columns lose their values.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use rusqlite::Connection;
 
 use super::clauses::{names, top};
@@ -13,6 +16,8 @@ use crate::sql::{Token, part, same_name};
 
 /// A `REPLACE` with a list of columns, and the query for its rows.
 struct Replacing<'a> {
+    /// The statement up to its list of columns.
+    head: &'a str,
     columns: Vec<String>,
     with: &'a str,
     rows: &'a str,
@@ -24,43 +29,87 @@ struct Left {
     condition: String,
 }
 
-/// The finding about a statement that replaces rows of a table.
-///
-/// The rows that it replaces are looked up by each unique key that it names. A default that is computed, such as the time, is meant.
-pub(super) fn finding(conn: &Connection, own: &str, table: &str) -> rusqlite::Result<Option<StepFinding>> {
-    let Some(replacing) = Replacing::of(own) else { return Ok(None) };
-    let is_named = |name: &String| replacing.columns.iter().any(|column| same_name(column, name));
-    let (left, number) = left(conn, table, is_named)?;
-    if left.is_empty() || !has_only_own(replacing.with) || !has_only_own(replacing.rows) {
-        return Ok(None);
+/// What is known about the `REPLACE` statements of a script, by their beginnings. A script can have thousands of the same form.
+#[derive(Default)]
+pub(super) struct Replacements(BTreeMap<String, Known>);
+
+/// The columns that statements of a form leave out, and the unique keys that they name.
+struct Known {
+    left: Vec<Left>,
+    keys: Vec<Vec<String>>,
+}
+
+impl Replacements {
+    /// Forgets everything, since the schema has changed.
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
     }
-    let mut keys = keys(conn, table)?;
-    keys.extend(number.map(|number| vec![number]));
-    for key in keys.iter().filter(|key| key.iter().all(is_named)) {
-        let query = replacing.query(table, key, &left);
-        let read = conn.query_row(&query, [], |row| {
-            let count = |place| Ok(row.get::<_, Option<i64>>(place)?.unwrap_or_default());
-            (0..left.len()).map(count).collect::<rusqlite::Result<Vec<i64>>>()
-        });
-        let Some(counts) = known(read)? else { continue };
-        let lost: Vec<String> = left
-            .iter()
-            .zip(&counts)
-            .filter(|(_, rows)| **rows > 0)
-            .map(|(left, _)| format!("`{}`", left.name))
-            .collect();
-        let Some(rows) = counts.iter().max().filter(|rows| **rows > 0) else { continue };
-        let rows = if *rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
-        return Ok(Some(StepFinding::new(
-            ProblemKind::ValuesChanged,
-            format!(
-                "replaces {rows} of `{table}` and loses the values of {}: REPLACE deletes a row before it adds it, and the statement does not name these columns",
-                lost.join(", ")
-            ),
-            "name all columns, or keep the row: INSERT ... ON CONFLICT ... DO UPDATE SET ...",
-        )));
+
+    /// The finding about a statement that replaces rows of a table.
+    ///
+    /// The rows that it replaces are looked up by each unique key that it names. A default that is computed, such as the time, is meant.
+    pub(super) fn finding(
+        &mut self,
+        conn: &Connection,
+        own: &str,
+        table: &str,
+    ) -> rusqlite::Result<Option<StepFinding>> {
+        let Some(replacing) = Replacing::of(own) else { return Ok(None) };
+        let known = match self.0.entry(replacing.head.to_owned()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Known::of(conn, table, &replacing.columns)?),
+        };
+        replacing.finding(conn, table, known)
     }
-    Ok(None)
+}
+
+impl Known {
+    fn of(conn: &Connection, table: &str, named: &[String]) -> rusqlite::Result<Self> {
+        let is_named = |name: &String| named.iter().any(|column| same_name(column, name));
+        let (left, number) = left(conn, table, is_named)?;
+        let mut keys = if left.is_empty() { Vec::new() } else { keys(conn, table)? };
+        keys.extend(number.map(|number| vec![number]));
+        keys.retain(|key| key.iter().all(is_named));
+        Ok(Self { left, keys })
+    }
+}
+
+impl Replacing<'_> {
+    fn finding(
+        &self,
+        conn: &Connection,
+        table: &str,
+        Known { left, keys }: &Known,
+    ) -> rusqlite::Result<Option<StepFinding>> {
+        if left.is_empty() || keys.is_empty() || !has_only_own(self.with) || !has_only_own(self.rows) {
+            return Ok(None);
+        }
+        for key in keys {
+            let query = self.query(table, key, left);
+            let read = conn.query_row(&query, [], |row| {
+                let count = |place| Ok(row.get::<_, Option<i64>>(place)?.unwrap_or_default());
+                (0..left.len()).map(count).collect::<rusqlite::Result<Vec<i64>>>()
+            });
+            let Some(counts) = known(read)? else { continue };
+            let lost: Vec<String> = left
+                .iter()
+                .zip(&counts)
+                .filter(|(_, rows)| **rows > 0)
+                .map(|(left, _)| format!("`{}`", left.name))
+                .collect();
+            let Some(rows) = counts.iter().max().filter(|rows| **rows > 0) else { continue };
+            let rows = if *rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+            return Ok(Some(StepFinding::new(
+                ProblemKind::ValuesChanged,
+                format!(
+                    "replaces {rows} of `{table}` and loses the values of {}: REPLACE deletes a row before it adds it, and the statement does not name these columns",
+                    lost.join(", ")
+                ),
+                "name all columns, or keep the row: INSERT ... ON CONFLICT ... DO UPDATE SET ...",
+            )));
+        }
+        Ok(None)
+    }
 }
 
 impl<'a> Replacing<'a> {
@@ -86,6 +135,7 @@ impl<'a> Replacing<'a> {
         let is_plain = with.trim().is_empty() || !begin.0.is("with");
         let has_conflict = rest.iter().any(|(token, ..)| token.is("conflict"));
         (is_replace && is_plain && !has_conflict).then(|| Self {
+            head: part(own, ..list.2),
             columns: names(part(own, list.1..list.2)),
             with,
             rows: part(own, begin.1..rest.get(end.saturating_sub(1)).map_or(begin.2, |last| last.2)),

@@ -317,7 +317,7 @@ impl Ledger {
                         place,
                     )?;
                     self.state.rows.converts(&table.key(), &foreseen.converts, place);
-                    if *verb == Verb::Inserts && self.before_last_drop(place).rest != "" {
+                    if *verb == Verb::Inserts && !self.before_last_drop(place).rest.is_empty() {
                         self.state.rows.copied_in_part(conn, &table.name, place)?;
                     }
                 }

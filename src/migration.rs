@@ -187,7 +187,8 @@ impl<B: Backend> Migration<B> {
         self
     }
 
-    /// Declares that its rebuilds of tables leave out indexes, triggers, constraints or defaults, or change values, on purpose.
+    /// Declares that its rebuilds of tables leave out indexes, triggers, constraints or defaults on purpose, and that its statements change or
+    /// lose values on purpose.
     pub fn allow_rebuild(mut self) -> Self {
         self.meta.rebuild_loss = RebuildLoss::Declared;
         self

@@ -83,10 +83,12 @@ pub enum ProblemKind {
     /// included.
     BrokenReference,
     /// It replaces a table or a view and does not recreate what belonged to it: an index, a trigger, a constraint other than `NOT NULL`, a
-    /// foreign key, `AUTOINCREMENT` or a default. Its metadata can allow it (`allow = ["rebuild"]`).
+    /// foreign key or what that does when its parent goes, `AUTOINCREMENT`, a collation, `STRICT` or a default. Its metadata can allow it (`allow = ["rebuild"]`).
     LostInRebuild,
-    /// It copies values into columns of other names, or into a column whose type changes them; or it replaces a table and does not
-    /// copy the values of a column or the primary keys of the rows. Its metadata can allow it (`allow = ["rebuild"]`).
+    /// Rows stay, and values of them do not. It copies values into columns of other names, or into a column whose type changes them; it
+    /// replaces a table and does not copy the values of a column, the primary keys of the rows, or any row; an expression is `NULL` where
+    /// there was a value; `CAST` makes a number of a text that is none; `REPLACE` does not name all columns; or `OR IGNORE` leaves rows out
+    /// of a copy whose source is dropped. Its metadata can allow it (`allow = ["rebuild"]`).
     ValuesChanged,
     /// The run should keep a snapshot, but the database is not a file. The problem is reported for the first step.
     NoSnapshot,

@@ -19,6 +19,7 @@ mod fault;
 mod file_settings;
 mod forecast;
 mod foreign;
+mod functions;
 mod hidden;
 mod keys;
 mod ledger;

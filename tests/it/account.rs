@@ -11,6 +11,7 @@ use switchy_schema::{
 
 use crate::execution::{applied, memory};
 
+mod overwritten;
 mod references;
 mod values;
 
@@ -963,6 +964,28 @@ fn values_go_to_the_columns_that_have_their_names() {
             "~ whose column `zip` was TEXT and is INTEGER now",
             "SELECT zip FROM z",
             "1234",
+        ),
+        Case(
+            "CREATE TABLE z(id INTEGER PRIMARY KEY, zip TEXT); INSERT INTO z VALUES (1, '36')",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, zip INTEGER); INSERT INTO n SELECT id, zip FROM z; DROP TABLE z; ALTER TABLE n RENAME TO z",
+            "",
+            "SELECT typeof(zip) || zip FROM z",
+            "integer36",
+        ),
+        Case(
+            "CREATE TABLE z(id INTEGER PRIMARY KEY, state TEXT); INSERT INTO z VALUES (1, 'open'), (2, 'closed')",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, state INTEGER); INSERT INTO n SELECT id, CASE state WHEN 'open' THEN 1 ELSE 2 END FROM z;
+             DROP TABLE z; ALTER TABLE n RENAME TO z",
+            "",
+            "SELECT group_concat(state) FROM z",
+            "1,2",
+        ),
+        Case(
+            "CREATE TABLE z(id INTEGER PRIMARY KEY, zip TEXT); INSERT INTO z VALUES (1, '01234'), (2, '1e3'), (3, '5')",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, zip INTEGER); INSERT INTO n SELECT id, zip FROM z; DROP TABLE z; ALTER TABLE n RENAME TO z",
+            "~ whose column `zip` was TEXT and is INTEGER now: 2 texts such as `01234` became numbers",
+            "SELECT group_concat(zip) FROM z",
+            "1234,1000,5",
         ),
         Case(
             "CREATE TABLE z(id INTEGER PRIMARY KEY, zip TEXT); INSERT INTO z VALUES (1, 'A 1')",

@@ -13,6 +13,7 @@ use self::act::{Act, Name};
 pub(super) use self::ask::count;
 use self::ask::exists;
 pub(super) use self::place::Place;
+use self::replacing::Replacements;
 use self::rows::{AtRisk, Rows};
 use self::schema_edits::SchemaEdits;
 use self::temporary::Temporary;
@@ -23,17 +24,25 @@ use super::target::Verb;
 use crate::account::{Account, Execution, Fate, SchemaObject, StepFinding};
 use crate::backend::script::Script;
 use crate::fault::Fault;
-use crate::sql::{folded, mentions, same_name, statements};
+use crate::sql::{folded, has_word, mentions, same_name, statements};
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 use crate::touched::{Touch, Touched};
 
 mod act;
+mod affinity;
 mod ask;
+mod clauses;
+mod converted;
 mod copied;
 mod definition;
+mod drops;
+mod later;
+mod left_out;
 mod losses;
+mod outline;
 mod place;
 mod replaced;
+mod replacing;
 mod rows;
 mod schema_edits;
 mod successor;
@@ -58,6 +67,10 @@ pub(super) struct Ledger {
     /// The names of tables that may belong to other rows now.
     replaced: BTreeSet<String>,
     schema_edits: SchemaEdits,
+    /// The last statement that drops a table, and where it is.
+    last_drop: Option<(usize, String)>,
+    /// What is known about the `REPLACE` statements of the script.
+    replacing: Replacements,
 }
 
 /// What the script did so far.
@@ -76,8 +89,10 @@ pub(super) struct Foreseen<'a> {
     act: Act<'a>,
     reach: Option<Reach>,
     at_risk: AtRisk,
-    /// What copying by position does.
-    copied: Option<StepFinding>,
+    /// What it does to values: by copying by position, by its expressions, and by replacing rows in part.
+    changes_values: Vec<StepFinding>,
+    /// What a copy does to values that are lost if its table replaces another one, each with its column.
+    converts: Vec<(String, StepFinding)>,
     /// Whether the object that it creates or drops exists.
     exists: bool,
     changes: u64,
@@ -102,6 +117,8 @@ impl Ledger {
             redefined: BTreeSet::new(),
             replaced: BTreeSet::new(),
             schema_edits: SchemaEdits::default(),
+            last_drop: act::last_drop(script.text),
+            replacing: Replacements::default(),
         }
     }
 
@@ -131,7 +148,8 @@ impl Ledger {
             act: Act::of(place.own),
             reach: None,
             at_risk: AtRisk::default(),
-            copied: None,
+            changes_values: Vec::new(),
+            converts: Vec::new(),
             exists: false,
             changes: conn.total_changes(),
         };
@@ -144,6 +162,14 @@ impl Ledger {
         Ok(foreseen)
     }
 
+    /// The statement that drops a table after another one, if there is one, as the rest of the script. A long script is not read again for
+    /// each of its statements.
+    fn before_last_drop<'s>(&'s self, place: Place<'s>) -> Place<'s> {
+        let is_later = |(at, _): &&(usize, String)| *at > place.offset;
+        let rest = self.last_drop.as_ref().filter(is_later).map_or("", |(_, own)| own);
+        Place { rest, ..place }
+    }
+
     fn look(
         &mut self,
         conn: &Connection,
@@ -153,8 +179,13 @@ impl Ledger {
         let enforces = self.keys == ForeignKeys::Enforced;
         match &foreseen.act {
             Act::Creates { name, .. } if name.is_in("temp") => self.state.temporary.begin(conn)?,
-            Act::Creates { kind, name, may_exist: true, .. } => {
-                foreseen.exists = exists(conn, kind, &name.name)?;
+            Act::Creates { kind, name, may_exist, .. } => {
+                if *may_exist {
+                    foreseen.exists = exists(conn, kind, &name.name)?;
+                }
+                if *kind == "table" && !foreseen.exists && has_word(place.own, &["select"]) {
+                    foreseen.converts = converted::by_copy(conn, self.before_last_drop(place), &name.name)?;
+                }
             }
             Act::Drops { kind, name } if self.is_own(kind, name) => {
                 foreseen.exists = exists(conn, kind, &name.name)?;
@@ -177,8 +208,21 @@ impl Ledger {
                 if table.is_schema() {
                     self.schema_edits.before_edit(conn)?;
                 }
-                if *verb == Verb::Inserts || *verb == Verb::Replaces {
-                    foreseen.copied = copied::finding(conn, place.own, "main", &table.name)?;
+                match verb {
+                    Verb::Inserts | Verb::Replaces => {
+                        let at = self.before_last_drop(place);
+                        let copied = copied::finding(conn, at, "main", &table.name)?;
+                        foreseen.changes_values.extend(copied);
+                        foreseen.converts = converted::by_copy(conn, at, &table.name)?;
+                        if *verb == Verb::Replaces && !self.state.rows.is_new(&table.key()) {
+                            let replacing = self.replacing.finding(conn, place.own, &table.name)?;
+                            foreseen.changes_values.extend(replacing);
+                        }
+                    }
+                    Verb::Updates => {
+                        foreseen.changes_values = converted::by_update(conn, place, &table.name)?;
+                    }
+                    Verb::Deletes | Verb::Drops => {}
                 }
                 let explain = self.explain(place.own, &table.key());
                 let written = (table, *verb, *head);
@@ -187,7 +231,8 @@ impl Ledger {
                     rows.before_write(conn, place.own, written, enforces, explain)?;
             }
             Act::Writes { table, verb: Verb::Inserts | Verb::Replaces, .. } if self.is_temporary(table) => {
-                foreseen.copied = copied::finding(conn, place.own, "temp", &table.name)?;
+                let copied = copied::finding(conn, self.before_last_drop(place), "temp", &table.name)?;
+                foreseen.changes_values.extend(copied);
             }
             _ => {}
         }
@@ -258,8 +303,10 @@ impl Ledger {
         let changed = conn.total_changes() - foreseen.changes;
         match &foreseen.act {
             Act::Writes { table, verb, names_all, .. } => {
-                let copied = foreseen.copied.clone().filter(|_| changed > 0);
-                self.state.findings.extend(copied.map(|copied| copied.by(place.kept())));
+                if changed > 0 {
+                    let found = foreseen.changes_values.iter().cloned();
+                    self.state.findings.extend(found.map(|found| found.by(place.kept())));
+                }
                 if self.is_main(table) {
                     let counts = [changed, conn.changes()];
                     self.state.rows.wrote(
@@ -269,6 +316,10 @@ impl Ledger {
                         &foreseen.at_risk,
                         place,
                     )?;
+                    self.state.rows.converts(&table.key(), &foreseen.converts, place);
+                    if *verb == Verb::Inserts && !self.before_last_drop(place).rest.is_empty() {
+                        self.state.rows.copied_in_part(conn, &table.name, place)?;
+                    }
                 }
                 return Ok(());
             }
@@ -283,6 +334,7 @@ impl Ledger {
                     && on.as_ref().is_none_or(|on| self.is_main(on))
                 {
                     self.create(kind, name, place.own);
+                    self.state.rows.converts(&name.key(), &foreseen.converts, place);
                 }
             }
             Act::Drops { kind, name } if !self.is_own(kind, name) => {
@@ -315,6 +367,7 @@ impl Ledger {
             _ => {}
         }
         self.state.rows.forget_reach();
+        self.replacing.forget();
         self.state.rows.continue_sequences(conn)
     }
 
@@ -377,6 +430,9 @@ impl Ledger {
             let tables = self.state.rows.close(conn, &mut self.state.findings)?;
             self.state.findings.extend(self.state.temporary.lost_triggers(conn)?);
             self.state.findings.extend(self.state.views.findings(conn)?);
+            // A table that is rebuilt twice loses a column once, and a statement may be repeated for many rows.
+            let mut said = BTreeSet::new();
+            self.state.findings.retain(|found| said.insert(found.what.clone()));
             let is_replaced = |object: &SchemaObject| {
                 object.kind == "table" && tables.iter().any(|table| table.is_replaced(&object.name))
             };

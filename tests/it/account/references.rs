@@ -462,6 +462,27 @@ fn values_are_not_copied_to_columns_of_other_names() {
             "Ulm",
         ),
         case("INSERT INTO n(city, id, mail) SELECT city, id, mail FROM member", "", "m1"),
+        // Expressions beside columns that are elsewhere.
+        case("INSERT INTO n SELECT city, id, upper(mail) FROM member", said, "Ulm"),
+        case("INSERT INTO n SELECT id, city, upper(city) FROM member", "", "m1"),
+        case(
+            "ALTER TABLE n ADD COLUMN town; INSERT INTO n SELECT mail, id, city, '' FROM member",
+            "~ values of `mail` go to the column `id`",
+            "a@x",
+        ),
+        // Listed columns are meant, unless the old table goes.
+        case("INSERT INTO n(id, mail, city) SELECT mail, id, city FROM member", "", "a@x"),
+        case(
+            "INSERT INTO n(id, mail, city) SELECT mail, id, city FROM member; DROP TABLE a",
+            "~ values of `mail` go to the column `id`",
+            "a@x",
+        ),
+        case(
+            "INSERT INTO n(id, mail, city) SELECT * FROM member; DROP TABLE a",
+            "~ values of `city` go to the column `id`",
+            "Ulm",
+        ),
+        case("INSERT INTO n(city, id, mail) SELECT * FROM member; DROP TABLE a", "", "m1"),
     ]);
     let through = |columns: &str, insert: &str| -> &'static str {
         format!("CREATE TEMP TABLE bak({columns}); INSERT INTO bak SELECT * FROM member; {insert}").leak()

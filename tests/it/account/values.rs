@@ -182,7 +182,7 @@ fn the_report_has_what_statements_overwrite_and_delete() {
         ),
         (
             "",
-            "INSERT OR REPLACE INTO p(id, name) VALUES (1, 'Ida'), (9, 'Di')",
+            "INSERT OR REPLACE INTO p(id, name) VALUES (7, 'Ida'), (9, 'Di')",
             "inserted or changed 2 rows of `p`",
         ),
         (

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::hooks::{AuthAction, AuthContext};
 
+use crate::backend::sqlite::functions::{OTHER_OWN, SCALAR};
 use crate::sql::{Token, Tokens};
 
 /// A table by its database (`main` or `temp`) and its name, both in lower case.
@@ -20,74 +21,6 @@ pub(super) struct Access {
     /// Whether a trigger or a view is a part of it.
     is_nested: bool,
 }
-
-/// Functions whose result depends on nothing but their arguments. The list need not be complete: a function that it does not have only
-/// means that less is known. `min` and `max` are not among them, since they can be aggregates.
-const SCALAR: [&str; 38] = [
-    "abs",
-    "char",
-    "coalesce",
-    "concat",
-    "concat_ws",
-    "date",
-    "datetime",
-    "format",
-    "glob",
-    "hex",
-    "ifnull",
-    "iif",
-    "instr",
-    "json",
-    "json_array",
-    "json_extract",
-    "json_object",
-    "json_set",
-    "json_type",
-    "json_valid",
-    "julianday",
-    "length",
-    "lower",
-    "ltrim",
-    "nullif",
-    "printf",
-    "quote",
-    "replace",
-    "round",
-    "rtrim",
-    "strftime",
-    "substr",
-    "substring",
-    "time",
-    "trim",
-    "typeof",
-    "unixepoch",
-    "upper",
-];
-
-/// Other functions of SQLite.
-const OTHER_OWN: [&str; 21] = [
-    "avg",
-    "count",
-    "current_date",
-    "current_time",
-    "current_timestamp",
-    "dense_rank",
-    "first_value",
-    "group_concat",
-    "hex",
-    "json_each",
-    "json_group_array",
-    "json_group_object",
-    "lag",
-    "last_value",
-    "lead",
-    "max",
-    "min",
-    "rank",
-    "row_number",
-    "sum",
-    "total",
-];
 
 /// Functions whose result depends on the statements before, or on a setting that cannot be read.
 const SESSION: [&str; 4] = ["changes", "last_insert_rowid", "like", "total_changes"];

@@ -2,7 +2,7 @@
 
 use super::super::cursor::TokenCursor;
 use super::super::target::{Target, Verb, target};
-use crate::sql::{Token, Tokens, folded, has_word, same_name};
+use crate::sql::{Token, Tokens, folded, has_word, same_name, statements};
 
 /// What a statement does to the schema or to rows.
 #[derive(Debug, PartialEq, Eq)]
@@ -146,6 +146,27 @@ impl<'a> Act<'a> {
             Some(Self::Writes { table: last_name(head)?, verb, head, names_all })
         }
     }
+}
+
+/// The last statement of a script that drops a table, and where it is.
+pub(super) fn last_drop(script: &str) -> Option<(usize, String)> {
+    if !has_word(script, &["drop"]) {
+        return None;
+    }
+    let drops =
+        statements(script).filter(|(_, own)| matches!(Act::of(own), Act::Drops { kind: "table", .. }));
+    drops.last().map(|(at, own)| (at, own.to_owned()))
+}
+
+/// Whether a script drops a column of a table.
+pub(super) fn drops_column(script: &str, table: &str, column: &str) -> bool {
+    let is_it = |own| match Act::of(own) {
+        Act::ChangesColumn { table: name, column: dropped, to: None } => {
+            same_name(&name.name, table) && same_name(&dropped, column)
+        }
+        _ => false,
+    };
+    has_word(script, &["drop"]) && statements(script).any(|(_, own)| is_it(own))
 }
 
 fn kind(words: &mut TokenCursor<'_>) -> Option<&'static str> {

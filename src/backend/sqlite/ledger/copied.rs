@@ -1,28 +1,31 @@
-//! Finds an `INSERT` without a list of columns that puts values into columns of other names.
+//! Finds an `INSERT` that puts values into columns of other names.
 
 use rusqlite::Connection;
 
+use super::clauses::{Placed, names, top};
+use super::place::Place;
 use crate::account::StepFinding;
 use crate::backend::sqlite::columns;
 use crate::backend::sqlite::fault::known;
 use crate::problem::ProblemKind;
-use crate::sql::{Token, Tokens, folded, has_word, mentions, part, same_name};
+use crate::sql::{Token, folded, has_word, mentions, part, same_name};
 
 /// The finding about an `INSERT` that copies by position, if the result of a `SELECT` and the table have the same columns in another
-/// order. For a `*` one column that is elsewhere is enough; a list of columns must be all columns of the table, in another order. An
-/// expression with a name was given that name on purpose.
+/// order. For a `*` one column that is elsewhere is enough; of a list of results, two columns must have changed places. An expression
+/// with a name was given that name on purpose. So were columns that the statement lists, unless the script drops a table afterwards: the
+/// rest is the last statement that does.
 pub(super) fn finding(
     conn: &Connection,
-    own: &str,
+    place: Place<'_>,
     database: &str,
     table: &str,
 ) -> rusqlite::Result<Option<StepFinding>> {
-    let selects = selects(own);
-    if selects.is_empty() {
+    let (listed, selects) = read(place.own).unwrap_or_default();
+    if selects.is_empty() || !listed.is_empty() && place.rest.is_empty() {
         return Ok(None);
     }
-    let columns = columns::of(conn, database, table)?;
-    for (select, is_star) in selects {
+    let columns = if listed.is_empty() { columns::of(conn, database, table)? } else { listed };
+    for Selected { select, plain } in selects {
         // A table that is copied onto itself, such as edges in the other direction, is meant so.
         if mentions(&select, table) {
             continue;
@@ -30,15 +33,22 @@ pub(super) fn finding(
         // The statement itself was prepared, so this fails only if its words were misread.
         let Some(select) = known(conn.prepare(&select))? else { continue };
         let names = (0..select.column_count()).map(|place| select.column_name(place));
-        let given: Vec<String> = names.map(|name| name.map(folded)).collect::<rusqlite::Result<_>>()?;
-        let own = |name: &str| columns.iter().position(|column| same_name(column, name));
-        let is_given = |column: &String| given.iter().any(|name| same_name(name, column));
-        if given.len() != columns.len() || !is_star && !columns.iter().all(is_given) {
+        let mut given: Vec<String> = names.map(|name| name.map(folded)).collect::<rusqlite::Result<_>>()?;
+        if given.len() != columns.len() {
             continue;
         }
+        let is_star = plain.is_none();
+        for place in
+            plain.iter().flatten().enumerate().filter(|(_, is_plain)| !**is_plain).map(|(place, _)| place)
+        {
+            given[place].clear();
+        }
+        let own = |name: &str| columns.iter().position(|column| same_name(column, name));
+        let is_given = |column: &String| given.iter().any(|name| same_name(name, column));
         // A column that is given twice may be copied to another one too.
         let is_elsewhere = |(place, name): &(usize, &String)| {
-            own(name).is_some_and(|own| own != *place && given[own] != **name)
+            let is_other = own(name).is_some_and(|own| own != *place && given[own] != **name);
+            is_other && (is_star || is_given(&columns[*place]))
         };
         if let Some((place, name)) = given.iter().enumerate().find(is_elsewhere) {
             let name = own(name).map_or(&**name, |own| &*columns[own]);
@@ -48,23 +58,22 @@ pub(super) fn finding(
                     "copies by position: values of `{name}` go to the column `{}` of `{table}`",
                     columns[place]
                 ),
-                format!("name the columns: INSERT INTO {table} (...) SELECT ..."),
+                format!("name the columns in the same order: INSERT INTO {table} (...) SELECT ..."),
             )));
         }
     }
     Ok(None)
 }
 
-/// A token, and where it begins and ends.
-type Placed<'a> = (Token<'a>, usize, usize);
-
-/// Each `SELECT` whose rows an `INSERT` without a list of columns adds, as a statement of its own, and whether it selects a `*`. One with
-/// an expression and no `*` is left out.
-fn selects(own: &str) -> Vec<(String, bool)> {
-    read(own).unwrap_or_default()
+/// A `SELECT` as a statement of its own.
+pub(super) struct Selected {
+    pub(super) select: String,
+    /// Which results are columns; `None` if it selects a `*`.
+    plain: Option<Vec<bool>>,
 }
 
-fn read(own: &str) -> Option<Vec<(String, bool)>> {
+/// The columns that an `INSERT` lists, and each `SELECT` whose rows it adds.
+pub(super) fn read(own: &str) -> Option<(Vec<String>, Vec<Selected>)> {
     if !has_word(own, &["select"]) {
         return None;
     }
@@ -79,6 +88,11 @@ fn read(own: &str) -> Option<Vec<(String, bool)>> {
     }
     if rest.first()?.0.is("as") {
         rest = rest.get(2..)?;
+    }
+    let mut listed = Vec::new();
+    if let Some((_, begin, end)) = rest.first().filter(|(token, ..)| *token == Token::Mark(b')')) {
+        listed = names(part(own, *begin..*end));
+        rest = &rest[1..];
     }
     let begin = rest.first()?;
     let mut inner = "";
@@ -103,44 +117,20 @@ fn read(own: &str) -> Option<Vec<(String, bool)>> {
     let arms = rest[..end].split(is_union).filter_map(|arm| {
         let is_all = arm.first()?.0.is("all");
         let arm = if is_all { &arm[1..] } else { arm };
-        let is_star = stars(arm)?;
+        let plain = plain(arm)?;
         let text = part(own, arm.first()?.1..arm.last()?.2);
         let select = match (outer.is_empty(), inner.is_empty()) {
             (false, false) => format!("{outer} SELECT * FROM ({inner} {text})"),
             _ => format!("{outer} {inner} {text}"),
         };
-        Some((select, is_star))
+        Some(Selected { select, plain })
     });
-    Some(arms.collect())
+    Some((listed, arms.collect()))
 }
 
-/// The tokens outside of parentheses. What is in parentheses is one token: the closing one.
-fn top(own: &str) -> Vec<Placed<'_>> {
-    let (mut tokens, mut depth) = (Tokens::new(own), 0);
-    let (mut placed, mut opened) = (Vec::new(), 0);
-    while let Some((token, at)) = tokens.next_placed() {
-        match token {
-            Token::Mark(b'(') => {
-                if depth == 0 {
-                    opened = at.start;
-                }
-                depth += 1;
-            }
-            Token::Mark(b')') => {
-                depth -= 1;
-                if depth == 0 {
-                    placed.push((token, opened, at.end));
-                }
-            }
-            _ if depth == 0 => placed.push((token, at.start, at.end)),
-            _ => {}
-        }
-    }
-    placed
-}
-
-/// Whether a `SELECT` selects a `*`; `None` if it does not and selects something that is not a column.
-fn stars(select: &[Placed<'_>]) -> Option<bool> {
+/// Which results of a `SELECT` are columns: `Some(None)` if it selects a `*`, and `None` if it is no `SELECT` or gives a result a name.
+#[allow(clippy::option_option, reason = "one is whether it can be read")]
+fn plain(select: &[Placed<'_>]) -> Option<Option<Vec<bool>>> {
     let select = select.split_first().filter(|((token, ..), _)| token.is("select"))?.1;
     let is_modified = select.first().is_some_and(|(token, ..)| token.is("all") || token.is("distinct"));
     let results = if is_modified { &select[1..] } else { select };
@@ -151,20 +141,21 @@ fn stars(select: &[Placed<'_>]) -> Option<bool> {
         Token::Quoted(_) => true,
         Token::Mark(_) => false,
     };
-    let (mut has_star, mut is_plain) = (false, true);
+    let mut plain = Vec::new();
     for result in results[..end].split(|(token, ..)| *token == Token::Mark(b',')) {
         let tokens: Vec<Token<'_>> = result.iter().map(|(token, ..)| *token).collect();
-        match *tokens {
-            [Token::Mark(b'*')] | [.., Token::Mark(b'.'), Token::Mark(b'*')] => has_star = true,
-            [name] => is_plain &= is_name(name),
+        plain.push(match *tokens {
+            [.., as_, _] if as_.is("as") => return None,
+            [Token::Mark(b'*')] | [.., Token::Mark(b'.'), Token::Mark(b'*')] => return Some(None),
+            [name] => is_name(name),
             [.., table, point, name] => {
                 let is_short = tokens.len() == 3 || tokens.len() == 5 && tokens[1] == dot;
-                is_plain &= is_short && point == dot && is_name(table) && is_name(name);
+                is_short && point == dot && is_name(table) && is_name(name)
             }
-            _ => is_plain = false,
-        }
+            _ => false,
+        });
     }
-    (has_star || is_plain).then_some(has_star)
+    Some(Some(plain))
 }
 
 #[cfg(test)]
@@ -178,16 +169,16 @@ mod tests {
             ("INSERT INTO main.n AS x SELECT ALL a.* FROM a ORDER BY 1", "SELECT ALL a.* FROM a *"),
             (
                 "INSERT OR IGNORE INTO n SELECT DISTINCT b, main.a.c FROM a LIMIT 3;",
-                "SELECT DISTINCT b, main.a.c FROM a",
+                "SELECT DISTINCT b, main.a.c FROM a ++",
             ),
-            ("INSERT INTO n (a, b) SELECT * FROM a", ""),
+            ("INSERT INTO n (a, \"b c\") SELECT * FROM a", "a, b c: SELECT * FROM a *"),
             ("INSERT INTO n VALUES (1, 2)", ""),
             ("INSERT INTO n SELECT a AS b, c FROM a", ""),
-            ("INSERT INTO n SELECT lower(a), c FROM a", ""),
-            ("INSERT INTO n SELECT 1, c FROM a", ""),
+            ("INSERT INTO n SELECT lower(a), c FROM a", "SELECT lower(a), c FROM a -+"),
+            ("INSERT INTO n SELECT 1, c FROM a", "SELECT 1, c FROM a -+"),
             (
                 "INSERT INTO n SELECT * FROM a UNION ALL SELECT b, c FROM d WHERE e IN (SELECT 1 UNION SELECT 2)",
-                "SELECT * FROM a * | SELECT b, c FROM d WHERE e IN (SELECT 1 UNION SELECT 2)",
+                "SELECT * FROM a * | SELECT b, c FROM d WHERE e IN (SELECT 1 UNION SELECT 2) ++",
             ),
             (
                 "WITH m AS (SELECT 1) INSERT INTO n SELECT * FROM m JOIN b ON c = d ON CONFLICT DO NOTHING",
@@ -202,10 +193,14 @@ mod tests {
         ];
         for (own, expected) in rows {
             let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-            let shown = |(select, is_star): &(String, bool)| {
-                if *is_star { format!("{} *", words(select)) } else { words(select) }
+            let (listed, selects) = read(own).unwrap_or_default();
+            let shown = |Selected { select, plain }: &Selected| {
+                let sign = |is_plain: &bool| if *is_plain { '+' } else { '-' };
+                let plain = plain.as_ref().map_or("*".to_owned(), |plain| plain.iter().map(sign).collect());
+                let list = if listed.is_empty() { String::new() } else { format!("{}: ", listed.join(", ")) };
+                format!("{list}{} {plain}", words(select))
             };
-            let found: Vec<String> = selects(own).iter().map(shown).collect();
+            let found: Vec<String> = selects.iter().map(shown).collect();
             assert_eq!(found.join(" | "), expected, "{own}");
         }
     }

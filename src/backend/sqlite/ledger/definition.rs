@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::affinity::{Affinity, affinity, changes_as_number, is_numeric};
+use super::clauses::top;
 use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::query::value;
 use crate::dialect::quote;
-use crate::sql::{Token, Tokens, folded, folded_set, has_word, same_name};
+use crate::sql::{Token, Tokens, folded, folded_set, has_word, part, same_name};
 
 /// A table as the schema defines it, with its indexes and triggers.
 #[derive(Debug, Clone)]
@@ -32,7 +34,7 @@ struct Column {
     declared: String,
     default: Option<String>,
     key: i64,
-    /// Whether it holds a text that looks like a number.
+    /// Whether it holds a text that would be another one as a number, if that was looked for.
     has_texts: bool,
 }
 
@@ -40,6 +42,8 @@ struct Column {
 struct ForeignKey {
     columns: BTreeSet<String>,
     parent: String,
+    /// What it does when its parent is deleted, or gets another key.
+    actions: [String; 2],
 }
 
 #[derive(Debug, Clone)]
@@ -72,29 +76,18 @@ pub(super) struct Lost {
 }
 
 impl Definition {
-    /// The definition of a table in `main` that may be replaced, with what its values show; it is empty if there is no such table.
-    pub(super) fn of(conn: &Connection, table: &str) -> rusqlite::Result<Self> {
-        let mut definition = Self::read(conn, table)?;
-        let is_strict = definition.is_strict();
-        for column in &mut definition.columns {
-            column.has_texts = match affinity(&column.declared, is_strict) {
-                Affinity::Text => true,
-                Affinity::Numeric => false,
-                Affinity::None => {
-                    let (name, table) = (quote(&column.name), quote(table));
-                    let looks_like_number = format!(
-                        "typeof({name}) = 'text' AND {name} GLOB '[-+. 0-9]*' AND {name} GLOB '*[0-9]*'"
-                    );
-                    let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{table} WHERE {looks_like_number})");
-                    // This connection may lack a function of a generated column.
-                    match known(conn.prepare(&sql))? {
-                        Some(mut statement) => statement.query_row([], |row| row.get(0))?,
-                        None => false,
-                    }
-                }
-            };
+    /// Notes which columns hold texts that would be other ones as numbers.
+    pub(super) fn look_for_texts(&mut self, conn: &Connection, table: &str) -> rusqlite::Result<()> {
+        let is_strict = self.is_strict();
+        for column in &mut self.columns {
+            if affinity(&column.declared, is_strict) != Affinity::Numeric {
+                let is_changed = changes_as_number(&quote(&column.name));
+                let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{} WHERE {is_changed})", quote(table));
+                // This connection may lack a function of a generated column.
+                column.has_texts = known(value(conn, &sql, &[]))?.unwrap_or_default();
+            }
         }
-        Ok(definition)
+        Ok(())
     }
 
     /// The definition of a table in `main`; it is empty if there is no such table.
@@ -189,6 +182,11 @@ impl Definition {
         self.unique.first().into_iter().flatten().map(|name| quote(name)).collect()
     }
 
+    /// The names of its columns.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
+    }
+
     /// Whether the table has a column.
     fn has(&self, name: &str) -> bool {
         self.columns.iter().any(|column| same_name(&column.name, name))
@@ -204,9 +202,24 @@ impl Definition {
     }
 
     fn is_strict(&self) -> bool {
-        let tokens: Vec<Token<'_>> = Tokens::new(&self.sql).collect();
-        let after = tokens.iter().rposition(|token| *token == Token::Mark(b')')).unwrap_or_default();
-        tokens[after..].iter().any(|token| token.is("strict"))
+        is_strict(&self.sql)
+    }
+
+    /// The columns with a collation, and its name.
+    fn collations(&self) -> Vec<(String, String)> {
+        let mut definition = Tokens::new(&self.sql);
+        definition.find(|token| *token == Token::Mark(b'('));
+        let columns = part(&self.sql, definition.offset()..);
+        let mut collations = Vec::new();
+        let tokens = top(columns);
+        for column in tokens.split(|(token, ..)| *token == Token::Mark(b',')) {
+            let name = |at: usize| Tokens::new(part(columns, at..)).next_name();
+            let collate = column.iter().position(|(token, ..)| token.is("collate"));
+            let collation = collate.and_then(|at| column.get(at + 1)).and_then(|(_, at, _)| name(*at));
+            let column = column.first().and_then(|(_, at, _)| name(*at));
+            collations.extend(column.zip(collation));
+        }
+        collations
     }
 
     /// The names in each CHECK constraint, in lower case.
@@ -282,7 +295,16 @@ impl Definition {
         }
         for key in &self.keys {
             let columns: Vec<String> = key.columns.iter().cloned().collect();
-            if kept_columns(&columns) && !new.keys.iter().any(|other| other.columns == key.columns) {
+            let others = || new.keys.iter().filter(|other| other.columns == key.columns);
+            for (place, verb) in ["DELETE", "UPDATE"].into_iter().enumerate() {
+                let action = &key.actions[place];
+                let is_lost = action != NO_ACTION && others().all(|other| other.actions[place] == NO_ACTION);
+                if is_lost && others().next().is_some() {
+                    lost.objects
+                        .push(format!("ON {verb} {action} of the foreign key of `{}`", columns.join("`, `")));
+                }
+            }
+            if kept_columns(&columns) && others().next().is_none() {
                 let what = format!("the foreign key of `{}` to `{}`", columns.join("`, `"), key.parent);
                 lost.keys.push((what, key.parent.clone()));
             }
@@ -291,6 +313,15 @@ impl Definition {
             let other = new.columns.iter().find(|other| same_name(&other.name, &column.name));
             if other.is_some_and(|other| other.default.is_none()) {
                 lost.objects.push(format!("the default of `{}`", column.name));
+            }
+        }
+        if self.is_strict() && !new.is_strict() {
+            lost.objects.push("STRICT".to_owned());
+        }
+        for (column, collation) in self.collations() {
+            let is_kept = |(other, _): &(String, String)| same_name(other, &column);
+            if !same_name(&collation, "binary") && new.has(&column) && !new.collations().iter().any(is_kept) {
+                lost.objects.push(format!("COLLATE {collation} of `{column}`"));
             }
         }
         if self.checks().iter().filter(|names| is_kept(names)).count() > new.checks().len() {
@@ -305,6 +336,19 @@ impl Definition {
             }
         }
         lost
+    }
+
+    /// Whether a column of an old type has texts that become numbers when it has a new one, in another table.
+    pub(super) fn is_number_in(
+        &self,
+        conn: &Connection,
+        table: &str,
+        [was, is]: [&str; 2],
+    ) -> rusqlite::Result<bool> {
+        if affinity(was, self.is_strict()) == Affinity::Numeric || !is_numeric(is) {
+            return Ok(false);
+        }
+        Ok(!same_name(is, "any") || !is_strict(&sql_of(conn, table)?))
     }
 
     fn primary(&self) -> BTreeSet<String> {
@@ -332,6 +376,13 @@ fn as_set(names: &[String]) -> BTreeSet<String> {
     folded_set(names.iter().map(String::as_str))
 }
 
+/// Whether the definition of a table ends with `STRICT`.
+fn is_strict(sql: &str) -> bool {
+    let tokens: Vec<Token<'_>> = Tokens::new(sql).collect();
+    let after = tokens.iter().rposition(|token| *token == Token::Mark(b')')).unwrap_or_default();
+    tokens[after..].iter().any(|token| token.is("strict"))
+}
+
 /// Whether the definition of a table has `AUTOINCREMENT`.
 pub(super) fn has_autoincrement(sql: &str) -> bool {
     has_word(sql, &["autoincrement"])
@@ -356,46 +407,25 @@ fn signature(sql: &str) -> String {
     signature
 }
 
+/// What a foreign key does that says nothing.
+const NO_ACTION: &str = "NO ACTION";
+
 /// The foreign keys of a table.
 fn foreign_keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<ForeignKey>> {
-    let sql = "SELECT id, \"from\", \"table\" FROM pragma_foreign_key_list(?1, 'main') ORDER BY id DESC, seq";
+    let sql = "SELECT id, \"from\", \"table\", on_delete, on_update FROM pragma_foreign_key_list(?1, 'main') ORDER BY id DESC, seq";
     let (mut keys, mut last) = (Vec::<ForeignKey>::new(), None);
     let mut parts = conn.prepare(sql)?;
     let mut rows = parts.query([table])?;
     while let Some(row) = rows.next()? {
         let (id, column, parent): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if last != Some(id) {
-            keys.push(ForeignKey { columns: BTreeSet::new(), parent });
+            let actions = [row.get(3)?, row.get(4)?];
+            keys.push(ForeignKey { columns: BTreeSet::new(), parent, actions });
         }
         last = Some(id);
         keys.last_mut().map(|key| key.columns.insert(folded(&column)));
     }
     Ok(keys)
-}
-
-/// What SQLite makes of a value that it stores in a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Affinity {
-    Text,
-    /// A text that looks like a number becomes a number.
-    Numeric,
-    None,
-}
-
-/// The affinity of a column of this type (<https://www.sqlite.org/datatype3.html#determination_of_column_affinity>). `ANY` has none in a
-/// STRICT table only.
-fn affinity(declared: &str, is_strict: bool) -> Affinity {
-    let declared = declared.to_ascii_uppercase();
-    let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
-    if has(&["INT"]) {
-        Affinity::Numeric
-    } else if has(&["CHAR", "CLOB", "TEXT"]) {
-        Affinity::Text
-    } else if has(&["BLOB"]) || declared.is_empty() || declared == "ANY" && is_strict {
-        Affinity::None
-    } else {
-        Affinity::Numeric
-    }
 }
 
 #[cfg(test)]
@@ -420,31 +450,11 @@ mod tests {
         for (table, with, then, expected) in rows {
             let conn = Connection::open_in_memory().unwrap();
             conn.execute_batch(&format!("CREATE TABLE {table}; {with}")).unwrap();
-            let old = Definition::of(&conn, "T").unwrap();
+            let old = Definition::read(&conn, "T").unwrap();
             let key = if table.starts_with("t(a INTEGER") { "a INTEGER PRIMARY KEY" } else { "a" };
             conn.execute_batch(&format!("DROP TABLE t; CREATE TABLE t({key}, b); {then}")).unwrap();
-            let new = Definition::of(&conn, "t").unwrap();
+            let new = Definition::read(&conn, "t").unwrap();
             assert_eq!(old.lost_in(&new).objects.join(", "), expected, "{table} {with}");
         }
-    }
-
-    #[test]
-    fn the_affinity_of_a_type_is_that_of_sqlite() {
-        let rows = [
-            ("INTEGER", Affinity::Numeric),
-            ("TEXT", Affinity::Text),
-            ("", Affinity::None),
-            ("NUMERIC", Affinity::Numeric),
-            ("VARCHAR(3)", Affinity::Text),
-            ("REAL", Affinity::Numeric),
-            ("BLOB", Affinity::None),
-            ("DATE", Affinity::Numeric),
-            ("POINT", Affinity::Numeric),
-            ("ANY", Affinity::Numeric),
-        ];
-        for (declared, expected) in rows {
-            assert_eq!(affinity(declared, false), expected, "{declared}");
-        }
-        assert_eq!(affinity("any", true), Affinity::None);
     }
 }

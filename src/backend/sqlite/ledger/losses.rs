@@ -7,7 +7,8 @@ use super::rows::Rows;
 use super::successor::{self, Comparison, Successor};
 use super::table::Table;
 use super::uncopied::Uncopied;
-use crate::account::{Fate, TableChange};
+use crate::account::{Fate, StepFinding, TableChange};
+use crate::problem::ProblemKind;
 use crate::sql::{Token, Tokens, mentions};
 
 impl Rows {
@@ -62,10 +63,23 @@ impl Rows {
         let holders: Vec<&str> =
             others.iter().filter_map(|other| self.tables[*other].current.as_deref()).collect();
         let elsewhere = (successor::elsewhere(conn, names, &holders, &key)?, others);
-        let (rows, copies) = (found.after, &new_table.copies);
-        let uncopied = Uncopied { conn, old: name, new: current, definition, rows, copies };
+        let uncopied = self.uncopied(conn, [name, current], definition, new, found.after);
         let changed = uncopied.findings(&old_table.change.table)?;
         Ok(Some(Comparison { new, writes: new_table.writes, elsewhere, changed, ..found }))
+    }
+
+    /// A table and the one, by its place, that takes its name, given the number of rows of that.
+    pub(super) fn uncopied<'t>(
+        &'t self,
+        conn: &'t Connection,
+        [old, name]: [&'t str; 2],
+        definition: &'t Definition,
+        new: usize,
+        rows: u64,
+    ) -> Uncopied<'t> {
+        let Table { copies, change, .. } = &self.tables[new];
+        let changed = change.updated + change.upserted;
+        Uncopied { conn, old, new: name, definition, rows, copies, changed }
     }
 
     /// How a dropped table compared with its successor when it was dropped.
@@ -120,7 +134,22 @@ impl Rows {
         Ok(by_count.max(by_key).max(by_copy).saturating_sub(elsewhere + deleted))
     }
 
-    fn names_it(&self, text: &str, old: usize) -> bool {
+    /// The finding about a dropped table of which a new one, which has rows of its own, got no row.
+    pub(super) fn uncopied_rows(&self, [old, new]: [usize; 2], after: u64) -> Option<StepFinding> {
+        let (old, new) = (&self.tables[old], &self.tables[new]);
+        let rows = old.rows.filter(|rows| *rows > 0)?;
+        let is_filled = new.is_new && after > 0 && new.copies.is_empty() && !new.has_unknown_deletions;
+        let words = if rows == 1 { "the row".to_owned() } else { format!("any of the {rows} rows") };
+        is_filled.then(|| {
+            StepFinding::new(
+                ProblemKind::ValuesChanged,
+                format!("replaces `{}` and does not copy {words} that it had", old.change.table),
+                "copy the rows into the new table, or change them in the old one",
+            )
+        })
+    }
+
+    pub(super) fn names_it(&self, text: &str, old: usize) -> bool {
         let table = &self.tables[old];
         mentions(text, &table.last) || mentions(text, &table.change.table)
     }

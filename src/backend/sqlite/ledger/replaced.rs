@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::definition::{Definition, has_autoincrement};
+use super::uncopied::numbered;
 use crate::account::{StepFinding, TableChange};
 use crate::backend::sqlite::query::{has_row, value};
 use crate::dialect::quote;
@@ -40,14 +41,8 @@ pub(super) fn findings(
             quote(column)
         );
         if value(conn, &sql, &[])? {
-            let was = if was.is_empty() { "had no type" } else { &format!("was {was}") };
-            findings.push(StepFinding::new(
-                ProblemKind::ValuesChanged,
-                format!(
-                    "replaces `{table}`, whose column `{column}` {was} and is {is} now: a text that looks like a number became one (`01234` is 1234)"
-                ),
-                format!("keep the type of `{column}` if its texts matter"),
-            ));
+            let texts = "a text that looks like a number became one (`01234` is 1234)";
+            findings.push(numbered(table, (column, was, is), texts));
         }
     }
     Ok(findings)

@@ -1,20 +1,18 @@
 //! [`Rows`]: the tables that a script concerns, and the rows that it takes from them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use super::act::{Act, Name, form};
-use super::ask::{count, exists, ordinary, replaces, unique_keys};
-use super::definition::Definition;
+use super::act::{Name, form};
+use super::ask::{count, exists, replaces, unique_keys};
 use super::place::Place;
 use super::replaced;
-use super::successor::Successor;
 use super::table::Table;
 use crate::account::{ColumnChange, Fate, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;
 use crate::backend::sqlite::target::Verb;
-use crate::sql::{folded, has_word, mentions, statements};
+use crate::sql::{folded, has_word, mentions};
 use crate::step::Atomicity;
 
 /// After this many counts of a table, it is counted once more at the end, and not after each statement that may have deleted its rows.
@@ -49,7 +47,7 @@ impl Rows {
     }
 
     /// The place of a table by its current name. A table that is not known yet was there before.
-    fn place(&mut self, name: &str) -> usize {
+    pub(super) fn place(&mut self, name: &str) -> usize {
         match self.names.get(&folded(name)) {
             Some(&place) => place,
             None => self.add(name, Fate::Kept),
@@ -63,12 +61,12 @@ impl Rows {
         self.tables.len() - 1
     }
 
-    fn is_new(&self, name: &str) -> bool {
+    pub(super) fn is_new(&self, name: &str) -> bool {
         self.names.get(name).is_some_and(|&place| self.tables[place].is_new)
     }
 
     /// The place of a table whose rows are known, unless they cannot be counted.
-    fn counted(&mut self, conn: &Connection, name: &str) -> rusqlite::Result<usize> {
+    pub(super) fn counted(&mut self, conn: &Connection, name: &str) -> rusqlite::Result<usize> {
         let place = self.place(name);
         let table = &mut self.tables[place];
         if table.rows.is_none() {
@@ -79,79 +77,6 @@ impl Rows {
             table.change.rows_before = rows.map(|rows| rows.saturating_sub(table.change.inserted));
         }
         Ok(place)
-    }
-
-    /// Counts a table that is about to be dropped, and compares it with the one that will take its name.
-    pub(super) fn before_drop(
-        &mut self,
-        conn: &Connection,
-        name: &str,
-        at: Place<'_>,
-    ) -> rusqlite::Result<()> {
-        if self.is_new(name) {
-            return Ok(());
-        }
-        let Some(spelling) = ordinary(conn, name)? else { return Ok(()) };
-        let place = self.counted(conn, &spelling)?;
-        name.clone_into(&mut self.tables[place].last);
-        self.tables[place].by = Some(at.kept());
-        let successor = self.find_successor(place, at.rest);
-        if successor == Successor::None {
-            return Ok(());
-        }
-        let definition = Definition::of(conn, name)?;
-        if let Successor::Table(new) = successor {
-            self.tables[place].comparison = self.compared(conn, [place, new], name, &definition)?;
-        }
-        self.tables[place].definition = Some(definition);
-        Ok(())
-    }
-
-    /// The table that takes the name of another one, given the rest of the script.
-    pub(super) fn find_successor(&mut self, old: usize, rest: &str) -> Successor {
-        let original = folded(&self.tables[old].change.table);
-        let wanted = [self.tables[old].last.clone(), original];
-        let (mut owners, mut later) = (self.names.clone(), BTreeSet::new());
-        owners.retain(|_, place| *place != old);
-        if wanted.iter().any(|name| mentions(rest, name)) {
-            for (_, own) in statements(rest) {
-                match Act::of(own) {
-                    Act::Renames { table, to } => {
-                        let key = table.key();
-                        if later.remove(&key) {
-                            later.insert(folded(&to));
-                        } else {
-                            let place = owners.remove(&key).unwrap_or_else(|| self.place(&table.name));
-                            owners.insert(folded(&to), place);
-                        }
-                    }
-                    Act::Creates { kind: "table", name, .. } if !name.is_in("temp") => {
-                        owners.remove(&name.key());
-                        later.insert(name.key());
-                    }
-                    Act::Drops { kind: "table", name } => {
-                        owners.remove(&name.key());
-                        later.remove(&name.key());
-                    }
-                    _ => {}
-                }
-            }
-        }
-        let successor = |name: &String| match owners.get(name) {
-            Some(&place) => Some(Successor::Table(place)),
-            None => later.contains(name).then_some(Successor::Later),
-        };
-        wanted.iter().find_map(successor).unwrap_or(Successor::None)
-    }
-
-    /// The table that has taken the name of a dropped one.
-    fn current_successor(&self, old: usize) -> Option<usize> {
-        let table = &self.tables[old];
-        let original = folded(&table.change.table);
-        [&table.last, &original]
-            .into_iter()
-            .find_map(|name| self.names.get(name).copied())
-            .filter(|&new| new != old)
     }
 
     /// What a statement can write, and the tables from which its triggers and foreign key actions can take rows.
@@ -290,8 +215,19 @@ impl Rows {
                     table.rows = None;
                 }
             }
-            Verb::Updates => table.change.updated += own,
+            Verb::Updates => {
+                table.change.updated += own;
+                table.converted.retain(|(column, _)| !mentions(at.own, column));
+            }
             Verb::Drops => {}
+        }
+    }
+
+    /// Notes what a copy did to values.
+    pub(super) fn converts(&mut self, table: &str, found: &[(String, StepFinding)], at: Place<'_>) {
+        if let Some(&place) = self.names.get(table) {
+            let found = found.iter().cloned().map(|(column, finding)| (column, finding.by(at.kept())));
+            self.tables[place].converted.extend(found);
         }
     }
 
@@ -432,7 +368,7 @@ impl Rows {
         let olds: Vec<usize> =
             self.tables.iter().enumerate().filter(dropped).map(|(place, _)| place).collect();
         let pairs: Vec<(usize, usize)> =
-            olds.into_iter().filter_map(|old| Some((old, self.current_successor(old)?))).collect();
+            olds.iter().filter_map(|&old| Some((old, self.current_successor(old)?))).collect();
         for &(old, new) in &pairs {
             let Some(name) = self.tables[new].current.clone() else { continue };
             let (after, missing) = match self.comparison(old, new) {
@@ -442,6 +378,11 @@ impl Rows {
             let compared = self.compared_before(old, new);
             let changed = compared.map(|found| found.changed.clone()).unwrap_or_default();
             let lost = after.map_or(Ok(0), |after| self.lost_to(conn, old, new, after))?;
+            findings.extend(self.tables[new].converted.iter().map(|(_, found)| found.clone()));
+            let mut later = self.of_later(conn, [old, new], &name)?;
+            if lost == 0 {
+                later.extend(after.and_then(|after| self.uncopied_rows([old, new], after)));
+            }
             let deleted = self.tables[new].change.deleted;
             let Table { change, definition, by, .. } = &mut self.tables[old];
             (change.fate, change.rows_after, change.lost) = (Fate::Replaced, after, lost);
@@ -450,11 +391,24 @@ impl Rows {
             if let Some(definition) = definition {
                 let mut found = replaced::findings(conn, change, &name, definition)?;
                 found.extend(changed.into_iter().map(|(_, finding)| finding));
+                found.extend(later);
                 findings.extend(found.into_iter().map(|found| match by {
                     Some(by) => found.by(by.clone()),
                     None => found,
                 }));
             }
+        }
+        for old in olds.into_iter().filter(|&old| self.tables[old].change.lost == 0) {
+            findings.extend(self.left_out_of_copies(old));
+        }
+        let was_successor =
+            |table: &&Table| table.is_new && table.current.is_none() && self.was_replaced(&table.last);
+        for Table { comparison, converted, by, .. } in self.tables.iter().filter(was_successor) {
+            findings.extend(converted.iter().map(|(_, found)| found.clone()));
+            let changed = comparison.iter().flat_map(|found| &found.changed);
+            findings.extend(
+                changed.map(|(_, found)| by.iter().fold(found.clone(), |found, by| found.by(by.clone()))),
+            );
         }
         let mut changes = Vec::new();
         for (place, mut table) in self.tables.into_iter().enumerate() {

@@ -4,8 +4,9 @@ use rusqlite::Connection;
 
 use super::ask::count;
 use super::definition::Definition;
+use super::outline::Outline;
 use super::successor::Comparison;
-use crate::account::{Fate, StatementPlace, TableChange};
+use crate::account::{Fate, StatementPlace, StepFinding, TableChange};
 use crate::sql::folded;
 
 /// A table that a script concerns.
@@ -22,6 +23,8 @@ pub(super) struct Table {
     pub(super) definition: Option<Definition>,
     /// The table that was to take its name when it was dropped, compared with it.
     pub(super) comparison: Option<Comparison>,
+    /// The values that it had when it was dropped, if the table that takes its name did not exist.
+    pub(super) outline: Option<Outline>,
     /// Whether the table that took its name goes on with its `AUTOINCREMENT`.
     pub(super) is_continued: bool,
     /// Whether statements of an earlier run deleted rows of it, an unknown number.
@@ -36,6 +39,9 @@ pub(super) struct Table {
     pub(super) writes: u32,
     /// For a new table: the statements that filled it from other tables, with the number of rows if it is known.
     pub(super) copies: Vec<(Option<u64>, String)>,
+    /// What those statements did to values, each with its column.
+    pub(super) converted: Vec<(String, StepFinding)>,
+    pub(super) left_out: Vec<LeftOut>,
     /// Rows that were taken, and rows that were inserted after the first ones were taken.
     pub(super) taken: u64,
     pub(super) put_back: u64,
@@ -44,6 +50,13 @@ pub(super) struct Table {
     pub(super) must_look: bool,
     /// The statement that took the first rows, or dropped it.
     pub(super) by: Option<StatementPlace>,
+}
+
+/// Rows that a statement copied and that its table does not have.
+#[derive(Clone)]
+pub(super) struct LeftOut {
+    pub(super) rows: u64,
+    pub(super) by: StatementPlace,
 }
 
 impl Table {
@@ -56,6 +69,7 @@ impl Table {
             last: key,
             definition: None,
             comparison: None,
+            outline: None,
             is_continued: false,
             has_unknown_deletions: false,
             is_behind_view: false,
@@ -63,6 +77,8 @@ impl Table {
             rows: None,
             writes: 0,
             copies: Vec::new(),
+            converted: Vec::new(),
+            left_out: Vec::new(),
             taken: 0,
             put_back: 0,
             looks: 0,

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::affinity::changes_as_number;
 use super::definition::Definition;
 use super::successor::is_primary;
 use crate::account::StepFinding;
@@ -28,19 +29,25 @@ pub(super) struct Uncopied<'t> {
     /// The rows of the new one, and the statements that filled it from other tables.
     pub(super) rows: u64,
     pub(super) copies: &'t [(Option<u64>, String)],
+    /// How many rows other statements changed in the new one.
+    pub(super) changed: u64,
 }
 
 /// A column of both tables.
-struct Column {
-    name: String,
+pub(super) struct Column {
+    pub(super) name: String,
     /// Its default in the new one.
     default: Option<String>,
+    /// Its old type, and its new one.
+    types: [String; 2],
+    /// Whether it belongs to the primary key of either one.
+    is_key: bool,
 }
 
 impl Column {
     /// What a row that does not set it has, as an expression. A time, for example, is another one when it is asked for again, so that of
     /// the first row is taken.
-    fn usual(&self, table: &str) -> String {
+    pub(super) fn usual(&self, table: &str) -> String {
         match &self.default {
             None => "NULL".to_owned(),
             Some(_) if self.is_computed() => {
@@ -50,9 +57,12 @@ impl Column {
         }
     }
 
-    fn is_computed(&self) -> bool {
-        let is_computed =
-            |default: &str| default.contains('(') || default.to_ascii_lowercase().starts_with("current_");
+    /// Whether a row of the new table has something else, as an expression.
+    fn is_other(&self, table: &str) -> String {
+        format!("{} IS NOT {}", quote(&self.name), self.usual(table))
+    }
+
+    pub(super) fn is_computed(&self) -> bool {
         self.default.as_deref().is_some_and(is_computed)
     }
 }
@@ -61,65 +71,130 @@ impl Uncopied<'_> {
     /// The findings about a table with this name, each with its column.
     pub(super) fn findings(&self, table: &str) -> rusqlite::Result<Vec<(String, StepFinding)>> {
         let mut shared = self.shared()?;
-        // The computed default of a single row may be a value that was copied.
-        shared.retain(|column| self.rows > 1 || !column.is_computed());
-        if self.rows == 0 || shared.is_empty() {
+        if self.rows == 0 {
             return Ok(Vec::new());
         }
-        let mut findings = Vec::new();
+        let mut findings = self.numbered(table, &shared)?;
+        self.retain_comparable(&mut shared);
+        if shared.is_empty() {
+            return Ok(findings);
+        }
         for (column, had) in self.emptied(&shared)? {
-            let values = if had == 1 { "1 value".to_owned() } else { format!("{had} values") };
-            let has = if column.default.is_some() { "only its default" } else { "none" };
-            let finding = StepFinding::new(
-                ProblemKind::ValuesChanged,
-                format!("replaces `{table}`, whose column `{}` had {values} and has {has} now", column.name),
-                format!("copy `{}` into the new table", column.name),
-            );
-            findings.push((column.name.clone(), finding));
+            findings.push((column.name.clone(), self.finding(table, column, had)));
         }
         if let Some((key, number)) = self.renumbered(&shared)? {
-            let finding = StepFinding::new(
-                ProblemKind::ValuesChanged,
-                format!(
-                    "replaces `{table}` and numbers its rows anew, so {key} = {number} is not the row that it was"
-                ),
-                "copy the primary key into the new table, so that what refers to a row finds it",
-            );
+            let finding = Self::renumbering(table, &key, number);
             findings.push((key, finding));
         }
         Ok(findings)
     }
 
-    /// The columns that both have, apart from primary keys and generated columns.
-    fn shared(&self) -> rusqlite::Result<Vec<Column>> {
+    /// The finding about a column that has nothing of the values that it had.
+    pub(super) fn finding(&self, table: &str, column: &Column, had: u64) -> StepFinding {
+        let name = &column.name;
+        let values = if had == 1 { "1 value".to_owned() } else { format!("{had} values") };
+        let words = if self.has_others() {
+            format!("replaces `{table}` and does not copy {values} of its column `{name}`")
+        } else {
+            let has = if column.default.is_some() { "only its default" } else { "none" };
+            format!("replaces `{table}`, whose column `{name}` had {values} and has {has} now")
+        };
+        StepFinding::new(ProblemKind::ValuesChanged, words, format!("copy `{name}` into the new table"))
+    }
+
+    /// The finding about a primary key, given a number that belongs to another row now or to none.
+    pub(super) fn renumbering(table: &str, key: &str, number: i64) -> StepFinding {
+        StepFinding::new(
+            ProblemKind::ValuesChanged,
+            format!(
+                "replaces `{table}` and numbers its rows anew, so {key} = {number} is not the row that it was"
+            ),
+            "copy the primary key into the new table, so that what refers to a row finds it",
+        )
+    }
+
+    /// Whether the new table has rows that were not copied.
+    fn has_others(&self) -> bool {
+        let copied: Option<u64> = self.copies.iter().map(|(rows, _)| *rows).sum();
+        !self.copies.is_empty() && copied.is_some_and(|copied| copied < self.rows)
+    }
+
+    /// Whether no statement gave a row that was copied a value of a column, although rows that were added may have one.
+    fn is_left_out(&self, column: &Column) -> bool {
+        let name = quote(&column.name);
+        let is_out = |(_, own): &(Option<u64>, String)| lists(own, &name) == Some(false);
+        self.changed == 0 && self.has_others() && self.copies.iter().all(is_out)
+    }
+
+    /// The columns that both have, apart from the generated ones of the new one.
+    pub(super) fn shared(&self) -> rusqlite::Result<Vec<Column>> {
         let mut columns = self.conn.prepare(
-            "SELECT new.name, new.dflt_value FROM pragma_table_info(?1, 'main') AS old
+            "SELECT new.name, new.dflt_value, old.type, new.type, old.pk + new.pk > 0 FROM pragma_table_xinfo(?1, 'main') AS old
             JOIN pragma_table_info(?2, 'main') AS new ON new.name = old.name COLLATE NOCASE
-            WHERE old.pk = 0 AND new.pk = 0",
+            WHERE old.hidden <> 1",
         )?;
-        let columns = columns
-            .query_map([self.old, self.new], |row| Ok(Column { name: row.get(0)?, default: row.get(1)? }))?;
+        let columns = columns.query_map([self.old, self.new], |row| {
+            let types = [row.get(2)?, row.get(3)?];
+            Ok(Column { name: row.get(0)?, default: row.get(1)?, types, is_key: row.get(4)? })
+        })?;
         columns.collect()
     }
 
-    /// The columns of which each row has the default or `NULL` now, and how many other values they had. The first rows usually have some;
-    /// each table is read at most once for the other columns.
+    /// The columns of which each copied row has the default or `NULL` now, and how many other values they had.
     fn emptied<'c>(&self, shared: &'c [Column]) -> rusqlite::Result<Vec<(&'c Column, u64)>> {
         let [old, new] = [self.old, self.new].map(quote);
-        let is_other = |column: &Column| format!("{} IS NOT {}", quote(&column.name), column.usual(&new));
-        let has_values = |column: &Column| format!("max({})", is_other(column));
+        let empty = self.empty(shared)?;
+        let values = |column: &Column| {
+            format!("sum({} IS NOT NULL AND {})", quote(&column.name), column.is_other(&new))
+        };
+        let had = self.numbers(&empty, values, &format!("main.{old}"), 0)?;
+        Ok(empty.into_iter().zip(had).filter(|(_, had)| *had > 0).collect())
+    }
+
+    /// The columns of which each copied row has the default or `NULL` now. The first rows usually have others; the new table is read at most
+    /// once for the columns that do not show it.
+    pub(super) fn empty<'c>(&self, shared: &'c [Column]) -> rusqlite::Result<Vec<&'c Column>> {
+        let new = quote(self.new);
+        let has_values = |column: &Column| format!("max({})", column.is_other(&new));
         let names = shared.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");
         let first = format!("(SELECT {names} FROM main.{new} LIMIT {FIRST_ROWS})");
-        let mut empty: Vec<&Column> = shared.iter().collect();
+        let (left_out, mut empty): (Vec<&Column>, Vec<&Column>) =
+            shared.iter().partition(|column| self.is_left_out(column));
         for from in [first, format!("main.{new}")] {
             let has_values = self.numbers(&empty, has_values, &from, 1)?;
             empty =
                 empty.into_iter().zip(has_values).filter(|(_, has)| *has == 0).map(|(it, _)| it).collect();
         }
-        let values =
-            |column: &Column| format!("sum({} IS NOT NULL AND {})", quote(&column.name), is_other(column));
-        let had = self.numbers(&empty, values, &format!("main.{old}"), 0)?;
-        Ok(empty.into_iter().zip(had).filter(|(_, had)| *had > 0).collect())
+        empty.extend(left_out);
+        Ok(empty)
+    }
+
+    /// Leaves the columns whose values show whether they were copied. The computed default of a single row may be a value that was.
+    pub(super) fn retain_comparable(&self, columns: &mut Vec<Column>) {
+        columns.retain(|column| !column.is_key && (self.rows > 1 || !column.is_computed()));
+    }
+
+    /// The findings about columns whose type makes numbers of texts now. A text that a number has too, such as `36`, is not changed.
+    fn numbered(&self, table: &str, shared: &[Column]) -> rusqlite::Result<Vec<(String, StepFinding)>> {
+        let [old, new] = [self.old, self.new].map(quote);
+        let mut findings = Vec::new();
+        for Column { name: column, types: [was, is], .. } in shared {
+            if !self.definition.is_number_in(self.conn, self.new, [was, is])? {
+                continue;
+            }
+            let name = quote(column);
+            let is_changed = changes_as_number(&name);
+            let sql = format!(
+                "SELECT sum({is_changed}), min(CASE WHEN {is_changed} THEN {name} END) FROM main.{old}
+                WHERE EXISTS (SELECT 1 FROM main.{new} WHERE typeof({name}) IN ('integer', 'real'))"
+            );
+            let read = self.conn.query_row(&sql, [], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?)));
+            let found: Option<(_, Option<String>)> = known(read)?;
+            if let Some((Some(texts @ 1..), Some(sample))) = found {
+                findings.push((column.clone(), numbered(table, (column, was, is), &numbers(texts, &sample))));
+            }
+        }
+        Ok(findings)
     }
 
     /// An aggregate of each column, or `unknown` if it cannot be read, for example without a collation of the application.
@@ -182,8 +257,33 @@ impl Uncopied<'_> {
     }
 }
 
+/// The texts that became numbers, in words.
+fn numbers(texts: i64, sample: &str) -> String {
+    let sample: String = sample.chars().take(40).collect();
+    if texts == 1 {
+        format!("the text `{sample}` became a number")
+    } else {
+        format!("{texts} texts such as `{sample}` became numbers")
+    }
+}
+
+/// The finding about a column whose type makes numbers of texts, given what they are in words.
+pub(super) fn numbered(table: &str, (column, was, is): (&str, &str, &str), texts: &str) -> StepFinding {
+    let was = if was.is_empty() { "had no type".to_owned() } else { format!("was {was}") };
+    StepFinding::new(
+        ProblemKind::ValuesChanged,
+        format!("replaces `{table}`, whose column `{column}` {was} and is {is} now: {texts}"),
+        format!("keep the type of `{column}` if its texts matter"),
+    )
+}
+
+/// Whether a default may be another value when it is asked for again.
+pub(super) fn is_computed(default: &str) -> bool {
+    default.contains('(') || default.to_ascii_lowercase().starts_with("current_")
+}
+
 /// A default as an expression. SQLite takes a name without quotes, or in double quotes, for a text.
-fn expression(default: &str) -> String {
+pub(super) fn expression(default: &str) -> String {
     let mut tokens = Tokens::new(default);
     let text = match (tokens.next(), tokens.next()) {
         (Some(Token::Word(word)), None) if !word.starts_with(|first: char| first.is_ascii_digit()) => {
@@ -199,7 +299,7 @@ fn expression(default: &str) -> String {
 }
 
 /// Whether the list of columns of an `INSERT` has a column, which is quoted; `None` if there is no list.
-fn lists(own: &str, column: &str) -> Option<bool> {
+pub(super) fn lists(own: &str, column: &str) -> Option<bool> {
     let mut tokens = Tokens::new(own).skip_while(|token| !token.is("into")).skip(1).peekable();
     tokens.next()?;
     while tokens.next_if(|token| *token == Token::Mark(b'.') || token.is("as")).is_some() {

@@ -273,7 +273,7 @@ fn joined(value: &str) -> Vec<String> {
     let (mut tokens, mut parts, mut is_part) = (Tokens::new(value), Vec::new(), true);
     while let Some((token, at)) = tokens.next_placed() {
         match token {
-            Token::Mark(b'|') if !is_part => is_part = tokens.next() == Some(Token::Mark(b'|')),
+            Token::Mark(b'|') if !is_part && tokens.next() == Some(Token::Mark(b'|')) => is_part = true,
             Token::Mark(b'.') if !is_part => {
                 is_part = true;
                 parts.pop();

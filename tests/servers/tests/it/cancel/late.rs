@@ -17,13 +17,11 @@ use crate::servers::{self, PostgresDatabase};
 fn connect_through(database: &PostgresDatabase, delays: &'static [u64]) -> Option<(Client, TempDir)> {
     const SOCKET: &str = ".s.PGSQL.5432";
     let config: Config = database.url.parse().unwrap();
-    let server = match config.get_hosts() {
-        [Host::Unix(folder)] => folder.join(SOCKET),
-        _ => {
-            eprintln!("not run: the server that was given is not reached by a socket");
-            return None;
-        }
+    let [Host::Unix(folder)] = config.get_hosts() else {
+        eprintln!("not run: the server that was given is not reached by a socket");
+        return None;
     };
+    let server = folder.join(SOCKET);
     let folder = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
     thread::spawn(move || serve(&listener, &server, delays));

@@ -223,6 +223,26 @@ fn a_parameter_is_refused() {
     set([Migration::sql("1_a", harmless)]).run(&mut Session(database.connect())).unwrap();
 }
 
+/// What is wrong with several statements is told once, and all that is wrong with one is told.
+#[test]
+fn a_plan_tells_each_refusal_once() {
+    for (script, count) in [
+        ("SELECT :a; SELECT :b", 1),
+        ("SELECT :a; INSERT INTO thing VALUES (changes())", 2),
+        ("CREATE TABLE other (b); SELECT :a; VACUUM", 2),
+        ("CREATE TABLE other (b); VACUUM INTO :a", 2),
+    ] {
+        let database = TestDatabase::new();
+        let mut session = Session(database.connect());
+        session.run("CREATE TABLE thing (b)").unwrap();
+        let step = Migration::sql("1_a", script);
+        let step = if script.contains("VACUUM") { step } else { step.outside_transaction() };
+        let plan = set([step]).plan(&mut session, Target::Latest).unwrap();
+        let found: Vec<String> = plan.problems().iter().map(ToString::to_string).collect();
+        assert_eq!(found.len(), count, "{script}\n{found:#?}");
+    }
+}
+
 /// A way back that the database stores is not in the plan of the program that no longer has the migration.
 #[test]
 fn a_parameter_of_a_stored_script_is_refused() {

@@ -182,7 +182,9 @@ impl<'r, B: Backend> Executor<'r, B> {
         patiently(self.patience, || {
             B::transaction(conn, &self.record_scope(), |conn| B::add_columns(conn, self.table))
         })?;
-        Ok(TrackingTable { form: TableForm::Current, ..tracking.clone() })
+        let mut extended = tracking.clone();
+        extended.form = TableForm::Current;
+        Ok(extended)
     }
 
     /// Upgrades a table of an older form although nothing is pending.

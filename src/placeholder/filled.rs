@@ -233,3 +233,59 @@ impl Filled {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::FaultKind;
+    use crate::notice::Severity;
+
+    fn filled(source: &str, placeholder: Placeholder) -> Filled {
+        let placeholders = Placeholders { declared: vec![placeholder], ..Placeholders::default() };
+        Filled::of(source, Dialect::Sqlite, &placeholders, &[]).unwrap()
+    }
+
+    #[test]
+    fn what_happens_in_a_script_is_told_in_the_words_of_its_author() {
+        for (source, value, (statement, offset), expected) in [
+            ("SELECT ${v} FROM a", "some", ("SELECT some FROM a", 3), ("SELECT ${v} FROM a", 3)),
+            ("SELECT ${v} FROM a", "some", ("SELECT some FROM a", 9), ("SELECT ${v} FROM a", 7)),
+            ("SELECT ${v} FROM a", "some", ("SELECT some FROM a", 12), ("SELECT ${v} FROM a", 12)),
+            ("SELECT ${v})", "some", ("SELECT some)", 11), ("SELECT ${v})", 11)),
+            ("SELECT a; SELECT ${v}", "a", ("SELECT a", 17), ("SELECT ${v}", 17)),
+            ("SELECT 1${v}", "; SELECT 2", ("SELECT 1", 7), ("SELECT 1", 7)),
+            ("SELECT 1${v}", "; SELECT 2", ("SELECT 2", 17), ("${v}", 8)),
+            ("${v}", "SELECT 1; SELECT 2", ("SELECT 1", 0), ("${v}", 0)),
+            ("SELECT ${v}", "some", ("SELECT other", 0), ("SELECT other", 0)),
+        ] {
+            let filled = filled(source, Placeholder::new("v").default(value).raw());
+            let fault = Fault::new(FaultKind::Other, "it failed").at(offset).in_statement(1, statement);
+            let moved = filled.fault_in(source, fault).details;
+            let text = moved.statement.map(|(_, text)| text);
+            assert_eq!((text.as_deref(), moved.offset), (Some(expected.0), Some(expected.1)), "{source}");
+
+            let mut notice = Notice::new(Severity::Notice, "1", "a notice", offset);
+            filled.move_notice(&mut notice);
+            assert_eq!(notice.offset, Some(expected.1), "{source}");
+
+            let mut finding = StepFinding::new(ProblemKind::RowsLost, "loses rows", "keep them");
+            finding.by = Some(StatementPlace { number: 1, offset, text: statement.to_owned() });
+            filled.move_finding(source, &mut finding);
+            let by = finding.by.map(|by| (by.text, by.offset));
+            assert_eq!(by, Some((expected.0.to_owned(), expected.1)), "{source}");
+        }
+    }
+
+    /// A backend may have changed it.
+    #[test]
+    fn a_statement_that_is_not_in_the_script_is_left_out_if_it_may_have_a_secret() {
+        for (placeholder, expected) in
+            [(Placeholder::new("v"), "SELECT other"), (Placeholder::new("v").secret(), "...")]
+        {
+            let source = "SELECT '${v}'";
+            let fault = Fault::new(FaultKind::Other, "it failed").in_statement(1, "SELECT other");
+            let fault = filled(source, placeholder.default("some")).fault_in(source, fault);
+            assert_eq!(fault.details.statement, Some((1, expected.to_owned())));
+        }
+    }
+}

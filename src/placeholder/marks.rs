@@ -227,6 +227,7 @@ mod tests {
             (postgres, "/* /* ${a} */ ${b} */ ${c} -- ${d}\r${e}", "-c -e"),
             (postgres, "/* abc /**/ ${a} */ ${b}", "-b"),
             (postgres, "ä$b$${a}$b$ a_$b$${b}$b$", "-a -b"),
+            (postgres, "a_$b$${c} a$$${d}", "-c -d"),
             (postgres, "DO $$ -- ${a}\n$$", "da"),
             (mysql, "\"${a} '\" `${b}` # ${c}\n${d} 5--${e} -- ${f}", "sa nb -d -e"),
             (mysql, "'\\'${a}' \"\\\"${b}\" ${c}", "sa sb -c"),

@@ -176,6 +176,7 @@ fn widened(text: &str, Range { mut start, mut end }: Range<usize>) -> Range<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::ProblemKind;
 
     #[test]
     fn a_secret_is_masked_with_its_parts() {
@@ -199,6 +200,15 @@ mod tests {
         ] {
             assert_eq!(secrets.masked(text).unwrap_or_default(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_finding_is_masked() {
+        let mut secrets = Secrets::default();
+        secrets.add("a", "hunter");
+        let mut finding = StepFinding::new(ProblemKind::RowsLost, "replaces `hunter`", "keep its rows");
+        secrets.mask_finding(&mut finding);
+        assert_eq!(finding.what, "replaces `${a}`");
     }
 
     /// A secret and a message can have a byte in common that is a part of two different characters.

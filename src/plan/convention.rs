@@ -143,6 +143,7 @@ mod tests {
         check("V1__a V1.1__b V2__c", "");
         check("1700000000000-a 1700000000001-b", "");
         check("00000000000000_setup 2018-01-14-171611_a", "");
+        check("0_setup V1__a V2__b", "");
         check("1_a", "");
     }
 
@@ -152,11 +153,21 @@ mod tests {
         check("2026-01-05-120000_a 2026-01-06-120000_b 2026-1-7-120000_c", "2026-1-7-120000_c");
         check("2026-01-05-120000_a 2026-01-06-120000_b 1_c", "1_c");
         check("V1__a V2__b 3_c", "3_c");
+        check("V1__a V2__b W3__c", "W3__c");
         check("20240101000000_a 20240102000000_b 202401030000_c", "202401030000_c");
         check("2026-01-05-120000_a 2026-13-05-120000_b", "2026-13-05-120000_b");
         check("a", "a");
         check("1_a 2_b seed", "seed");
+        check("1_a seed views", "seed views");
         check("V1__a V2__b R__c", "R__c");
+    }
+
+    #[test]
+    fn a_repeatable_migration_of_flyway_is_called_so() {
+        for (id, is_repeatable) in [("R__views", true), ("views", false)] {
+            let found = unconventional(&[Meta::new(id.into(), true, Origin::File("a".into()))]);
+            assert_eq!(found[0].finding.contains("a repeatable migration of Flyway"), is_repeatable, "{id}");
+        }
     }
 
     #[test]

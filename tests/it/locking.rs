@@ -510,6 +510,29 @@ fn another_writer_is_waited_for() {
     }
 }
 
+/// A step begins with a record, or with its transaction.
+#[test]
+fn the_limit_of_a_step_on_waits_for_locks_is_for_its_beginning_too() {
+    for is_outside in [false, true] {
+        let database = TestDatabase::new();
+        let (other, conn) = (database.connect(), database.connect());
+        conn.busy_timeout(Duration::ZERO).unwrap();
+        let step = Migration::sql("1_a", "CREATE TABLE a (b)").lock_timeout(Duration::from_millis(20));
+        let step = if is_outside { step.outside_transaction() } else { step };
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        std::thread::scope(|scope| {
+            let (has_ended, end) = channel::<()>();
+            scope.spawn(move || {
+                let _ = end.recv_timeout(Duration::from_secs(3));
+                other.execute_batch("ROLLBACK").unwrap();
+            });
+            let error = MigrationRunner::new([step]).unwrap().run(&conn).unwrap_err();
+            assert!(error.to_string().contains("database is locked"), "{error}");
+            drop(has_ended);
+        });
+    }
+}
+
 /// Without a WAL, a reader does not block the start of a transaction, but blocks its commit.
 #[test]
 fn a_reader_in_the_way_of_the_commit_undoes_the_step() {

@@ -65,6 +65,8 @@ fn nothing_runs_if_a_later_script_has_no_value() {
             ),
         ]
     );
+    let declared: Vec<&str> = runner.placeholders().iter().map(|placeholder| &*placeholder.name).collect();
+    assert_eq!(declared, ["name", "prefix", "secret"]);
     assert!(runner.history(&conn).unwrap().records().is_empty());
     assert_eq!(value(&conn, "SELECT count(*) || '' FROM sqlite_schema WHERE name = 'a'"), "0");
 

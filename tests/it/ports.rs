@@ -11,9 +11,9 @@ use switchy_schema::backend::{
 };
 use switchy_schema::test_utils::rows;
 use switchy_schema::{
-    BoxError, Dialect, Dirty, Event, FaultKind, ForeignKeys, HistoryDigest, Hooks, Lock, LogEntry, Migration,
-    MigrationId, MigrationRunner, Notice, Record, Recovery, Remedy, Severity, Signature, TableName,
-    TransactionMode,
+    BoxError, CancelToken, Dialect, Dirty, ErrorKind, Event, FaultKind, ForeignKeys, HistoryDigest, Hooks,
+    Lock, LogEntry, Migration, MigrationId, MigrationRunner, Notice, Record, Recovery, Remedy, Severity,
+    Signature, TableName, TransactionMode,
 };
 
 use crate::execution::{memory, outside};
@@ -25,6 +25,9 @@ thread_local! {
     static CALLS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     /// How often a record is said to have moved.
     static MOVES: Cell<u32> = const { Cell::new(0) };
+    /// What goes wrong when the record of a step that begins is appended.
+    static FAILS: Cell<Option<fn() -> Fault>> = const { Cell::new(None) };
+    static TOKEN: CancelToken = CancelToken::new();
 }
 
 fn note(call: impl Into<String>) {
@@ -119,7 +122,7 @@ impl Records for Noting {
         _: Duration,
     ) -> Result<Option<bool>, Fault> {
         note(format!("append {}", record.id));
-        Ok(None)
+        FAILS.take().map_or(Ok(None), |fault| Err(fault()))
     }
 
     fn read(conn: Conn<'_, '_>, table: &TableName) -> Result<TrackingTable, Fault> {
@@ -212,6 +215,9 @@ fn a_backend_is_told_whether_only_scripts_run() {
 fn a_backend_that_looks_before_a_step_looks_at_what_the_step_touches() {
     runner([script("1_a", "a = 1").outside_transaction()]).run(&mut Settings::default()).unwrap();
     assert_eq!(calls("look"), ["a", "a"]);
+    let batch = runner([script("1_a", "a = 1"), script("2_b", "b = 1")]).transaction(TransactionMode::Batch);
+    batch.run(&mut Settings::default()).unwrap();
+    assert_eq!(calls("look"), ["ab", "ab"]);
 }
 
 /// The first step compares the whole table, and a step that continues has a record.
@@ -233,6 +239,23 @@ fn a_record_is_appended_in_one_statement_only_where_the_head_is_enough() {
         .unwrap();
     right.run(&mut settings).unwrap();
     assert_eq!(calls("append"), ["3_c"]);
+}
+
+/// The statement that appends it is a transaction of its own, and waits like one.
+#[test]
+fn a_record_that_could_not_be_appended_may_be_there_or_the_run_was_cancelled() {
+    let error = |fails: fn() -> Fault| {
+        FAILS.set(Some(fails));
+        let steps = ["1_a", "2_b"].map(|id| script(id, "a = 1").outside_transaction());
+        runner(steps).cancel_with(&TOKEN.with(Clone::clone)).run(&mut Settings::default()).unwrap_err()
+    };
+    let lost = error(|| Fault::new(FaultKind::Disconnected, "the connection was lost").in_doubt());
+    assert!(lost.to_string().contains("whether that was done is not known"), "{lost}");
+    let busy = error(|| {
+        TOKEN.with(CancelToken::cancel);
+        Fault::new(FaultKind::Busy, "another session has locked it")
+    });
+    assert_eq!(busy.kind(), ErrorKind::Stopped, "{busy}");
 }
 
 /// A run that is still working on the step may have moved its record since it was read.

@@ -10,7 +10,8 @@ use rusqlite::functions::FunctionFlags;
 use switchy_schema::test_utils::{TestDatabase, TestMigrationBuilder, rows, schema};
 use switchy_schema::{
     BoxError, Dialect, EffectKind, ErrorKind, Event, Evidence, ForeignKeys, Migration, MigrationError,
-    MigrationRunner, Placeholder, Policy, Problem, ProblemKind, Target, TransactionMode, Verdict,
+    MigrationRunner, Placeholder, Policy, Problem, ProblemKind, Recovery, Signature, Target, TransactionMode,
+    Verdict,
 };
 
 use crate::execution::{applied, memory, set};
@@ -822,4 +823,23 @@ fn what_only_the_application_can_run_is_read_from_its_text_unless_its_connection
     fold(&conn).unwrap();
     careful().confirm(|_| true).run(&conn).unwrap();
     assert_eq!(rows(&conn, "SELECT count(*) FROM log"), ["0"]);
+}
+
+/// A part that undoes its script is looked for before the script begins, and not when it goes on or is undone.
+#[test]
+fn a_part_that_undoes_its_script_is_no_obstacle_once_it_has_begun() {
+    let up = "CREATE TABLE a (b);\n-- migrate:down\nCREATE TABLE c (d)";
+    let set = |policy: Policy| {
+        let it = Migration::reversible("1_it", up, "DROP TABLE a; DROP TABLE c").outside_transaction();
+        MigrationRunner::new([it]).unwrap().policy(policy)
+    };
+    let conn = memory();
+    conn.execute_batch("CREATE TABLE c (d)").unwrap();
+    assert_eq!(set(Policy::DEFAULT).run(&conn).unwrap_err().kind(), ErrorKind::Refused);
+    let allowing = Policy::DEFAULT.with(ProblemKind::DownPart, Verdict::Allow);
+    assert_eq!(set(allowing).run(&conn).unwrap_err().kind(), ErrorKind::Step);
+    conn.execute_batch("DROP TABLE c").unwrap();
+    set(Policy::DEFAULT).recover(&conn, Recovery::Retry("1_it".into()), Signature::of("ada")).unwrap();
+    assert_eq!(set(Policy::DEFAULT).run(&conn).unwrap().applied.len(), 1);
+    assert_eq!(set(Policy::DEFAULT).rollback(&conn, 1).unwrap().applied.len(), 1);
 }

@@ -1,23 +1,35 @@
 //! SQLite through a session of which the engine has only texts: the conformance suite, and one database that is used in both ways.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use switchy_schema::backend::{Fault, Statements, Texts};
+use switchy_schema::backend::{Driver, Fault, Statements, Texts};
 use switchy_schema::test_utils::TestDatabase;
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
     FaultKind, Migration, MigrationRunner, Recovery, Remedy, Signature, SqliteOver, Target,
 };
 
-/// A session of a driver that the engine does not know.
+thread_local! {
+    /// Whether the next statement with the word `busy` fails, since another connection writes.
+    static BUSY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A session of a driver that the engine does not know. It says where the word `oops` is that makes a statement fail.
 struct Session(Connection);
 
 impl Statements for Session {
     fn run(&mut self, sql: &str) -> Result<(), Fault> {
-        self.0.execute_batch(sql).map_err(fault)
+        if sql.contains("busy") && BUSY.replace(false) {
+            return Err(Fault::new(FaultKind::Busy, "database is locked"));
+        }
+        self.0.execute_batch(sql).map_err(fault).map_err(|fault| match sql.find("oops") {
+            Some(at) => fault.at(at),
+            None => fault,
+        })
     }
 
     fn change(&mut self, sql: &str) -> Result<u64, Fault> {
@@ -211,6 +223,26 @@ fn a_parameter_is_refused() {
     set([Migration::sql("1_a", harmless)]).run(&mut Session(database.connect())).unwrap();
 }
 
+/// What is wrong with several statements is told once, and all that is wrong with one is told.
+#[test]
+fn a_plan_tells_each_refusal_once() {
+    for (script, count) in [
+        ("SELECT :a; SELECT :b", 1),
+        ("SELECT :a; INSERT INTO thing VALUES (changes())", 2),
+        ("CREATE TABLE other (b); SELECT :a; VACUUM", 2),
+        ("CREATE TABLE other (b); VACUUM INTO :a", 2),
+    ] {
+        let database = TestDatabase::new();
+        let mut session = Session(database.connect());
+        session.run("CREATE TABLE thing (b)").unwrap();
+        let step = Migration::sql("1_a", script);
+        let step = if script.contains("VACUUM") { step } else { step.outside_transaction() };
+        let plan = set([step]).plan(&mut session, Target::Latest).unwrap();
+        let found: Vec<String> = plan.problems().iter().map(ToString::to_string).collect();
+        assert_eq!(found.len(), count, "{script}\n{found:#?}");
+    }
+}
+
 /// A way back that the database stores is not in the plan of the program that no longer has the migration.
 #[test]
 fn a_parameter_of_a_stored_script_is_refused() {
@@ -261,6 +293,9 @@ fn a_transaction_of_a_script_is_refused_outside_a_transaction() {
     }
     let database = TestDatabase::new();
     let mut session = Session(database.connect());
+    let apart = "BEGIN; CREATE TABLE thing (b); VACUUM; COMMIT";
+    let refused = set([Migration::sql("1_a", apart)]).run(&mut session).unwrap_err().to_string();
+    assert!(refused.contains("into a migration of its own") && !refused.contains("adapter"), "{refused}");
     set([Migration::sql("1_a", "BEGIN; CREATE TABLE thing (b); COMMIT")]).run(&mut session).unwrap();
     assert_eq!(things(&mut session), ["thing"]);
 }
@@ -299,6 +334,91 @@ fn a_script_with_a_temporary_table_is_not_resumed() {
     runner.recover(&mut session, Recovery::Retry("1_a".into()), Signature::of("ada")).unwrap();
     let refused = runner.run(&mut session).unwrap_err().to_string();
     assert!(refused.contains("what statement 1 made ended with the session"), "{refused}");
+}
+
+/// Another session does not know which row the first one inserted last.
+#[test]
+fn a_script_goes_on_in_another_session_unless_it_asks_for_the_last_row() {
+    for (script, refused) in [
+        ("INSERT INTO thing VALUES (7); INSERT INTO missing SELECT last_insert_rowid()", true),
+        ("INSERT INTO thing SELECT last_insert_rowid(); INSERT INTO missing VALUES (1)", false),
+    ] {
+        let database = TestDatabase::new();
+        let runner = set([Migration::sql("1_a", script).outside_transaction()]);
+        let mut session = Session(database.connect());
+        session.run("CREATE TABLE thing (b)").unwrap();
+        runner.run(&mut session).unwrap_err();
+        assert_eq!(database.rows("SELECT count(*) FROM thing"), ["1"], "{script}");
+        session.run("CREATE TABLE missing (b)").unwrap();
+        runner.recover(&mut session, Recovery::Retry("1_a".into()), Signature::of("ada")).unwrap();
+        match runner.run(&mut Session(database.connect())) {
+            Ok(_) => assert!(!refused, "{script}"),
+            Err(error) => {
+                let said = error.to_string();
+                assert!(refused && said.contains("what statement 1 made ended with the session"), "{said}");
+            }
+        }
+        assert_eq!(database.rows("SELECT count(*) FROM thing"), ["1"], "{script}");
+    }
+}
+
+#[test]
+fn a_savepoint_may_stand_in_a_transaction() {
+    let database = TestDatabase::new();
+    let script = "SAVEPOINT a; CREATE TABLE thing (b); RELEASE a";
+    let mut session = Session(database.connect());
+    set([Migration::sql("1_a", script)]).run(&mut session).unwrap();
+    assert_eq!(things(&mut session), ["thing"]);
+}
+
+#[test]
+fn an_error_is_where_the_driver_says_that_it_is_in_its_statement() {
+    let script = "CREATE TABLE thing (b);\n  CREATE TABLE other AS SELECT oops FROM thing";
+    let error =
+        set([Migration::sql("1_a", script)]).run(&mut Session(TestDatabase::new().connect())).unwrap_err();
+    let position = error.location().and_then(|at| at.position).unwrap();
+    assert_eq!((position.line, position.column), (2, 32));
+}
+
+/// What a statement with `OR FAIL` left would be there twice.
+#[test]
+fn a_statement_waits_for_another_writer_unless_something_of_it_may_stay() {
+    for (statement, waits) in
+        [("CREATE TABLE busy (b)", true), ("CREATE TABLE busy (b UNIQUE ON CONFLICT FAIL)", false)]
+    {
+        let database = TestDatabase::new();
+        let mut session = Session(database.connect());
+        BUSY.set(true);
+        let outcome = set([Migration::sql("1_a", statement).outside_transaction()]).run(&mut session);
+        assert_eq!(outcome.is_ok(), waits, "{outcome:?}");
+        assert!(!BUSY.get());
+    }
+}
+
+/// A driver that is asked whether a transaction is open.
+struct Failing(&'static str);
+
+impl Statements for Failing {
+    fn run(&mut self, _: &str) -> Result<(), Fault> {
+        Err(Fault::new(FaultKind::Other, self.0))
+    }
+
+    fn change(&mut self, sql: &str) -> Result<u64, Fault> {
+        self.run(sql).map(|()| 0)
+    }
+
+    fn rows(&mut self, sql: &str) -> Result<Texts, Fault> {
+        self.run(sql).map(|()| Vec::new())
+    }
+}
+
+#[test]
+fn another_error_does_not_say_that_a_transaction_is_open() {
+    for (message, expected) in
+        [("cannot start a transaction within a transaction", Some(true)), ("disk I/O error", None)]
+    {
+        assert_eq!(SqliteOver::<Failing>::in_transaction(&mut &mut Failing(message)).ok(), expected);
+    }
 }
 
 /// The function of `baseline_if` only reads: during a plan, and in the transaction that writes the records.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mysql::Conn;
 
 use super::outcome::LookupState;
-use super::query::{code, column, fault, text};
+use super::query::{column, text};
 use crate::fault::Fault;
 use crate::sql::act::{ObjectName, rows_of};
 use crate::sql::mysql::GRAMMAR;
@@ -72,15 +72,15 @@ impl RowGroups {
         if let Some(known) = self.known.get(&place) {
             return Ok(*known);
         }
-        let is_undone = is_undone(conn, &place.0, &place.1)?;
+        let is_undone = is_undone(conn, &place.0, &place.1);
         self.known.insert(place, is_undone);
         Ok(is_undone)
     }
 }
 
 /// Asks the server for the engine and the triggers of a table. It shows triggers only to users with that privilege, so the answer is also
-/// `false` if the user is not seen to have it.
-fn is_undone(conn: &mut Conn, database: &str, table: &str) -> Result<bool, Fault> {
+/// `false` if the user is not seen to have it, and if there is no answer. If the connection is lost, the next statement says so.
+fn is_undone(conn: &mut Conn, database: &str, table: &str) -> bool {
     let [database, table] = [database, table].map(|name| text(Some(name)));
     let user = "CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')";
     let sql = format!(
@@ -93,12 +93,7 @@ fn is_undone(conn: &mut Conn, database: &str, table: &str) -> Result<bool, Fault
                 OR EXISTS (SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES
                     WHERE GRANTEE = {user} AND PRIVILEGE_TYPE = 'TRIGGER' AND {database} LIKE BINARY TABLE_SCHEMA))"
     );
-    match column::<bool>(conn, &sql) {
-        Ok(answer) => Ok(answer == Some(true)),
-        // A server without these tables, or a user who may not read them.
-        Err(error) if code(&error).is_some() => Ok(false),
-        Err(error) => Err(fault(error)),
-    }
+    column(conn, &sql).is_ok_and(|answer| answer == Some(true))
 }
 
 /// What a group has changed so far.

@@ -47,8 +47,8 @@ pub(in crate::backend) fn fitting(fit: TransactionFit, outside: impl Fn() -> Vec
             finding,
             is_hopeless,
         }) if offered(&all) && !outside().is_empty() => {
-            let mut others: Vec<Remedy> = all.into_iter().filter(|remedy| !runs_outside(remedy)).collect();
-            let remedy = if others.len() == 1 { others.remove(0) } else { Remedy::Either(others) };
+            let others = all.into_iter().filter(|remedy| !runs_outside(remedy));
+            let remedy = others.reduce(Remedy::or).unwrap_or(Remedy::Either(Vec::new()));
             TransactionFit::Divided(TransactionConflict { offset, finding, remedy, is_hopeless })
         }
         TransactionFit::Divided(conflict) if runs_outside(&conflict.remedy) => {

@@ -75,12 +75,10 @@ pub(in crate::backend) fn run<S: Statements, B: for<'c> Driver<Conn<'c> = &'c mu
             let at = offset + fault.details.offset.unwrap_or_default();
             fault.at(at).in_statement(number, statement)
         };
-        let is_skipped = rules.skipped.is_some_and(|ends| ends.has(number));
         if number < script.from {
             // As a fault of the statement that it would go on with, it changes nothing about how far the script is.
             let located = |fault: Fault| fault.at(offset).in_statement(script.from, statement);
             match (rules.again)(statement) {
-                _ if is_skipped => {}
                 Again::Skipped => {}
                 Again::Runs => B::run_session_sql(conn, statement).map_err(located)?,
                 Again::Lost => return Err(located(lost_with_session(number))),
@@ -88,7 +86,7 @@ pub(in crate::backend) fn run<S: Statements, B: for<'c> Driver<Conn<'c> = &'c mu
             continue;
         }
         script.begin_statement(number, || of).map_err(located)?;
-        if is_skipped {
+        if rules.skipped.is_some_and(|ends| ends.has(number)) {
             continue;
         }
         if script.atomicity == Atomicity::Transaction {

@@ -71,9 +71,8 @@ impl Copier<'_> {
         let (size, restored) = (self.size(conn)?, self.size(&source)?);
         // The journal has the old pages, or the WAL the new ones.
         let journal = size.max(restored);
-        let (aside, beside) = (folder_of(places.set_aside), folder_of(places.live));
-        refuse_shortage(aside, size.saturating_add(if aside == beside { journal } else { 0 }))?;
-        refuse_shortage(beside, journal)?;
+        refuse_shortage(folder_of(places.set_aside), needed_aside(places, size, journal))?;
+        refuse_shortage(folder_of(places.live), journal)?;
         let outcome = if mode.eq_ignore_ascii_case("wal") {
             refuse_other_page_size(&source, &own)?;
             self.through_wal(conn, &source, &mut own, places, overwrite)
@@ -246,6 +245,12 @@ fn not_verified(found: &Fault, places: Places<'_>) -> Fault {
     Fault::new(found.kind(), what).remedy("check the disk and the database").partial()
 }
 
+/// The bytes that are needed in the folder of what is set aside. In the folder of the database, they are there at the same time as what the
+/// restore itself needs.
+fn needed_aside(places: Places<'_>, size: u64, journal: u64) -> u64 {
+    if folder_of(places.set_aside) == folder_of(places.live) { size.saturating_add(journal) } else { size }
+}
+
 /// In WAL mode a statement that is not finished holds its connection at an old moment. What others wrote since would be replaced without being
 /// set aside.
 pub(super) fn refuse_unfinished_statement(conn: &Connection) -> Result<(), Fault> {
@@ -315,6 +320,15 @@ mod tests {
         }
         let (is_kept, said) = ends(Err(Fault::new(FaultKind::Other, "disk I/O error")));
         assert!(is_kept && said.starts_with("disk I/O error; what the database contained is in "), "{said}");
+    }
+
+    #[test]
+    fn one_folder_needs_room_for_both() {
+        let live = Path::new("data/live.db");
+        for (set_aside, needed) in [("data/aside.db", 12), ("kept/aside.db", 10)] {
+            let places = Places { live, snapshot: live, set_aside: Path::new(set_aside) };
+            assert_eq!(needed_aside(places, 10, 2), needed, "{set_aside}");
+        }
     }
 
     #[cfg(unix)]

@@ -100,7 +100,7 @@ fn an_error_on_postgres_says_who_was_in_the_way() {
         let pid = on_postgres::rows(&mut other, "SELECT pg_backend_pid()").remove(0);
         other.batch_execute("BEGIN; LOCK TABLE t").unwrap();
         let (it, opened) = on_other_client("ALTER TABLE t ADD b INT", &database.url);
-        let it = it.statement_lock_timeout(Duration::from_secs(1)).lock_retries(1);
+        let it = it.statement_lock_timeout(Duration::from_millis(900)).lock_retries(1);
         let said = it.run(&mut *client).unwrap_err().to_string();
         let held = format!("; it waited for a lock on `t`, held by session {pid} of the server, from ");
         assert!(said.contains(&held) && said.contains("it was tried 2 times"), "{said}");

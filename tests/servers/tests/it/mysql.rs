@@ -89,14 +89,22 @@ fn migrations_are_applied_once_and_undone_with_a_line_in_the_log() {
 
 /// The log is made before the transaction that writes to it, whichever step is the first that is undone.
 #[test]
-fn a_step_outside_a_transaction_can_be_the_first_that_is_undone() {
-    with(|_, conn| {
-        let it = runner([Migration::reversible("1_it", "DO 1", "CREATE TABLE archive (a INT)")]);
-        it.run(&mut *conn).unwrap();
-        it.rollback(&mut *conn, 1).unwrap();
-        assert_eq!(tables(conn), ["archive"]);
-        assert_eq!(it.history(&mut *conn).unwrap().log()[0].kind, LogEntryKind::RolledBack);
-    });
+fn a_step_inside_or_outside_a_transaction_can_be_the_first_that_is_undone() {
+    for (down, left) in [
+        ("CREATE TABLE archive (a INT)", vec!["archive", "notes"]),
+        ("INSERT INTO notes VALUES (1)", vec!["notes"]),
+    ] {
+        with(|_, conn| {
+            conn.query_drop("CREATE TABLE notes (a INT)").unwrap();
+            let it = runner([Migration::reversible("1_it", "DO 1", down)]);
+            it.run(&mut *conn).unwrap();
+            assert_eq!(rows(conn, "SHOW TABLES LIKE '%\\_log'"), Vec::<String>::new(), "nothing was undone");
+            it.rollback(&mut *conn, 1).unwrap();
+            assert_eq!(tables(conn), left, "{down}");
+            let history = it.history(&mut *conn).unwrap();
+            assert_eq!(history.log()[0].kind, LogEntryKind::RolledBack, "{down}");
+        });
+    }
 }
 
 #[test]

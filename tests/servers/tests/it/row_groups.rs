@@ -192,6 +192,18 @@ fn a_run_that_is_cancelled_in_a_group_continues_with_its_beginning() {
     });
 }
 
+#[test]
+fn a_group_ends_before_its_text_is_long() {
+    with(|_, conn| {
+        conn.query_drop(T).unwrap();
+        conn.query_drop("CREATE TABLE texts (b LONGTEXT)").unwrap();
+        let long = format!("INSERT INTO texts VALUES ('{}');", "y".repeat(400 * 1024));
+        fails(conn, &format!("CREATE TABLE x (a INT); {} INSERT INTO t (a) VALUES (7), (7)", long.repeat(3)));
+        assert_eq!(reached(conn).0, 4);
+        assert_eq!(rows(conn, "SELECT count(*) FROM texts"), ["2"]);
+    });
+}
+
 /// `SET TRANSACTION` is about the next transaction, which is that of one statement.
 #[test]
 fn the_statement_after_a_set_transaction_is_not_in_a_group() {

@@ -120,6 +120,10 @@ const WORDS: [&str; 34] = [
 pub(super) fn has_only_own(text: &str) -> bool {
     let mut previous = None;
     for token in Tokens::new(text) {
+        // The application has their functions.
+        if token.is_any(&["regexp", "match"]) {
+            return false;
+        }
         if token == Token::Mark(b'(') {
             let name = previous.and_then(Token::spelling).unwrap_or_default().to_ascii_lowercase();
             let is_known = |names: &[&str]| names.contains(&&*name);

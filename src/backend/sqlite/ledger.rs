@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use self::act::{Act, Name};
+use self::act::{Act, DroppedColumn, Name};
 pub(super) use self::ask::count;
 use self::ask::exists;
+use self::converted::Conversion;
 pub(super) use self::place::Place;
 use self::replacing::Replacements;
 use self::rows::{AtRisk, Rows};
@@ -37,7 +38,6 @@ mod copied;
 mod definition;
 mod drops;
 mod later;
-mod left_out;
 mod losses;
 mod outline;
 mod place;
@@ -69,6 +69,7 @@ pub(super) struct Ledger {
     schema_edits: SchemaEdits,
     /// The last statement that drops a table, and where it is.
     last_drop: Option<(usize, String)>,
+    dropped_columns: Vec<DroppedColumn>,
     /// What is known about the `REPLACE` statements of the script.
     replacing: Replacements,
 }
@@ -91,8 +92,8 @@ pub(super) struct Foreseen<'a> {
     at_risk: AtRisk,
     /// What it does to values: by copying by position, by its expressions, and by replacing rows in part.
     changes_values: Vec<StepFinding>,
-    /// What a copy does to values that are lost if its table replaces another one, each with its column.
-    converts: Vec<(String, StepFinding)>,
+    /// What a copy does to values that are lost if its table replaces the one that it reads.
+    converts: Vec<Conversion>,
     /// Whether the object that it creates or drops exists.
     exists: bool,
     changes: u64,
@@ -118,6 +119,7 @@ impl Ledger {
             replaced: BTreeSet::new(),
             schema_edits: SchemaEdits::default(),
             last_drop: act::last_drop(script.text),
+            dropped_columns: act::dropped_columns(script.text),
             replacing: Replacements::default(),
         }
     }
@@ -220,7 +222,10 @@ impl Ledger {
                         }
                     }
                     Verb::Updates => {
-                        foreseen.changes_values = converted::by_update(conn, place, &table.name)?;
+                        let later = |column: &&DroppedColumn| column.offset > place.offset;
+                        let dropped: Vec<_> = self.dropped_columns.iter().filter(later).collect();
+                        foreseen.changes_values =
+                            converted::by_update(conn, place.own, &table.name, &dropped)?;
                     }
                     Verb::Deletes | Verb::Drops => {}
                 }
@@ -317,9 +322,6 @@ impl Ledger {
                         place,
                     )?;
                     self.state.rows.converts(&table.key(), &foreseen.converts, place);
-                    if *verb == Verb::Inserts && !self.before_last_drop(place).rest.is_empty() {
-                        self.state.rows.copied_in_part(conn, &table.name, place)?;
-                    }
                 }
                 return Ok(());
             }

@@ -158,15 +158,31 @@ pub(super) fn last_drop(script: &str) -> Option<(usize, String)> {
     drops.last().map(|(at, own)| (at, own.to_owned()))
 }
 
-/// Whether a script drops a column of a table.
-pub(super) fn drops_column(script: &str, table: &str, column: &str) -> bool {
-    let is_it = |own| match Act::of(own) {
-        Act::ChangesColumn { table: name, column: dropped, to: None } => {
-            same_name(&name.name, table) && same_name(&dropped, column)
+/// A column that a script drops, and where.
+pub(super) struct DroppedColumn {
+    pub(super) offset: usize,
+    table: String,
+    column: String,
+}
+
+impl DroppedColumn {
+    pub(super) fn is(&self, table: &str, column: &str) -> bool {
+        same_name(&self.table, table) && same_name(&self.column, column)
+    }
+}
+
+/// The columns that a script drops.
+pub(super) fn dropped_columns(script: &str) -> Vec<DroppedColumn> {
+    if !has_word(script, &["drop"]) {
+        return Vec::new();
+    }
+    let dropped = |(offset, own)| match Act::of(own) {
+        Act::ChangesColumn { table, column, to: None } => {
+            Some(DroppedColumn { offset, table: table.name, column })
         }
-        _ => false,
+        _ => None,
     };
-    has_word(script, &["drop"]) && statements(script).any(|(_, own)| is_it(own))
+    statements(script).filter_map(dropped).collect()
 }
 
 fn kind(words: &mut TokenCursor<'_>) -> Option<&'static str> {

@@ -31,8 +31,11 @@ impl<'a> Clauses<'a> {
     pub(super) fn of_update(own: &'a str) -> Option<Self> {
         let tokens = top(own);
         let update = position(&tokens, "update")?;
-        let is_or = tokens.get(update + 1)?.0.is("or");
-        let table = update + if is_or { 3 } else { 1 };
+        // With `OR IGNORE` or `OR REPLACE`, a row may be skipped, or get a default.
+        if tokens.get(update + 1)?.0.is("or") {
+            return None;
+        }
+        let table = update + 1;
         let set = position(&tokens, "set")?;
         let rest = tokens.get(set + 1..)?;
         let end = ends(rest, &["from", "where", "returning", "order", "limit"]);
@@ -112,18 +115,20 @@ impl<'a> Clauses<'a> {
         Some(Self { sets, with: part(own, tokens.get(begin)?.1..tokens[select].1), from })
     }
 
-    /// The name of the first table in `FROM`, as the statement writes it.
-    pub(super) fn first_table(&self) -> Option<&str> {
+    /// The first table in `FROM`, and the name that the statement gives it.
+    pub(super) fn first_table(&self) -> Option<(String, &str)> {
         let tokens = top(&self.from);
         let mut at = 1;
-        while tokens.get(at + 1)?.0 == Token::Mark(b'.') {
+        while tokens.get(at + 1).is_some_and(|(token, ..)| *token == Token::Mark(b'.')) {
             at += 2;
         }
-        let is_named = tokens[at + 1].0.is("as");
+        let is_named = tokens.get(at + 1).is_some_and(|(token, ..)| token.is("as"));
         let next = at + if is_named { 2 } else { 1 };
         let is_alias = |(token, ..): &&Placed<'_>| token.spelling().is_some() && !token.is_any(&AFTER_TABLE);
-        let (token, begin, end) = tokens.get(next).filter(is_alias).unwrap_or(&tokens[at]);
-        token.spelling().map(|_| part(&self.from, *begin..*end))
+        let (token, begin, end) = tokens.get(next).filter(is_alias).or(tokens.get(at))?;
+        token.spelling()?;
+        let table = Tokens::new(part(&self.from, tokens.get(at)?.1..)).next_name()?;
+        Some((table, part(&self.from, *begin..*end)))
     }
 
     /// A query for these results over the rows of the statement.
@@ -242,7 +247,7 @@ mod tests {
         let rows = [
             ("UPDATE t SET a = b", "a: b | SELECT x FROM t"),
             (
-                "WITH m AS (SELECT 1) UPDATE OR IGNORE main.\"t u\" AS k SET a = lower(b), \"c\"\"d\" = 1 WHERE e > (SELECT f FROM g LIMIT 1);",
+                "WITH m AS (SELECT 1) UPDATE main.\"t u\" AS k SET a = lower(b), \"c\"\"d\" = 1 WHERE e > (SELECT f FROM g LIMIT 1);",
                 "a: lower(b); c\"d: 1 | WITH m AS (SELECT 1) SELECT x FROM main.\"t u\" AS k WHERE e > (SELECT f FROM g LIMIT 1)",
             ),
             (
@@ -250,6 +255,7 @@ mod tests {
                 "a+b: (SELECT c, d FROM e) | SELECT x FROM t WHERE f IS DISTINCT FROM g",
             ),
             ("UPDATE t SET a = b FROM c WHERE d", "-"),
+            ("UPDATE OR IGNORE t SET a = b", "-"),
             ("UPDATE t SET a = b WHERE c ORDER BY d LIMIT 1", "-"),
             ("UPDATE t SET", " | SELECT x FROM t"),
             ("UPDATE", "-"),
@@ -262,16 +268,18 @@ mod tests {
     #[test]
     fn the_first_table_is_named() {
         let rows = [
-            ("t JOIN u ON a = b", Some("t")),
-            ("main.\"t u\" WHERE c", Some("\"t u\"")),
-            ("t AS x, u", Some("x")),
-            ("(SELECT 1) y LEFT JOIN u", Some("y")),
-            ("(SELECT 1) JOIN u", None),
+            ("t JOIN u ON a = b", "t t"),
+            ("main.\"t u\" WHERE c", "t u \"t u\""),
+            ("t AS x, u", "t x"),
+            ("main.t", "t t"),
+            ("(SELECT 1) y LEFT JOIN u", ""),
+            ("(SELECT 1) JOIN u", ""),
         ];
         for (from, expected) in rows {
             let own = format!("INSERT INTO n (a) SELECT a FROM {from}");
             let clauses = Clauses::of_copy(&own, || Ok::<_, ()>(Vec::new())).unwrap().unwrap();
-            assert_eq!(clauses.first_table(), expected, "{from}");
+            let first = clauses.first_table().map(|(table, alias)| format!("{table} {alias}"));
+            assert_eq!(first.unwrap_or_default(), expected, "{from}");
         }
     }
 

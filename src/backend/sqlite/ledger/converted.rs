@@ -1,20 +1,22 @@
 //! Finds values that a statement turns into `NULL` without saying so, and texts that `CAST` turns into other numbers.
 
-use rusqlite::Connection;
 use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension};
 
-use super::act::drops_column;
+use super::act::DroppedColumn;
 use super::affinity::is_numeric;
 use super::ask::exists;
-use super::clauses::{Clauses, Set, top};
+use super::clauses::{Clauses, Set};
 use super::place::Place;
+use super::uncopied::expression;
 use crate::account::StepFinding;
 use crate::backend::sqlite::client::literal;
 use crate::backend::sqlite::columns;
 use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::functions::has_only_own;
+use crate::dialect::quote;
 use crate::problem::ProblemKind;
-use crate::sql::{Token, Tokens, has_word, part, same_name};
+use crate::sql::{Token, Tokens, has_word, mentions, part, same_name};
 
 /// Functions that return `NULL` only for `NULL`, and words of expressions that do.
 const KEEPS: [&str; 22] = [
@@ -22,15 +24,27 @@ const KEEPS: [&str; 22] = [
     "ltrim", "not", "or", "quote", "real", "round", "rtrim", "text", "trim", "upper",
 ];
 
-/// The findings about an `UPDATE`.
+/// What a copy does to the values of a table, which matters if the table that it fills replaces that one.
+#[derive(Clone)]
+pub(super) struct Conversion {
+    /// The table that it reads.
+    pub(super) from: String,
+    /// The column that it fills.
+    pub(super) column: String,
+    pub(super) finding: StepFinding,
+}
+
+/// The findings about an `UPDATE`, given the columns that the script drops later.
 pub(super) fn by_update(
     conn: &Connection,
-    place: Place<'_>,
+    own: &str,
     table: &str,
+    dropped: &[&DroppedColumn],
 ) -> rusqlite::Result<Vec<StepFinding>> {
-    let Some(clauses) = Clauses::of_update(place.own) else { return Ok(Vec::new()) };
-    let is_dropped = |column: &str| drops_column(place.rest, table, column);
-    let found = Converted { conn, table, clauses: &clauses, is_dropped: &is_dropped }.findings()?;
+    let Some(clauses) = Clauses::of_update(own) else { return Ok(Vec::new()) };
+    let is_dropped = |column: &str| dropped.iter().any(|one| one.is(table, column));
+    let statement = Converting { conn, table, alias: None, clauses: &clauses, is_dropped: &is_dropped };
+    let found = statement.findings()?;
     if !found.is_empty() && exists(conn, "view", table)? {
         // Its triggers decide what is written.
         return Ok(Vec::new());
@@ -38,41 +52,43 @@ pub(super) fn by_update(
     Ok(found.into_iter().map(|(_, finding)| finding).collect())
 }
 
-/// What a copy does to values that are lost when its source is dropped, each with its column. The rest of the script
-/// is the last statement that drops a table: without one, nothing is lost.
-pub(super) fn by_copy(
-    conn: &Connection,
-    place: Place<'_>,
-    table: &str,
-) -> rusqlite::Result<Vec<(String, StepFinding)>> {
+/// What a copy into a table does to values. The rest of the script is the last statement that drops a table: without one, nothing is lost.
+pub(super) fn by_copy(conn: &Connection, place: Place<'_>, table: &str) -> rusqlite::Result<Vec<Conversion>> {
     if place.rest.is_empty() || !has_word(place.own, &["select"]) {
         return Ok(Vec::new());
     }
     let Some(clauses) = Clauses::of_copy(place.own, || columns::of(conn, "main", table))? else {
         return Ok(Vec::new());
     };
+    let Some((from, alias)) = clauses.first_table() else { return Ok(Vec::new()) };
     let is_copied = |set: &Set<'_>, name: &str| is_column(set.value, name);
     let is_dropped = |name: &str| !clauses.sets.iter().any(|set| is_copied(set, name));
-    Converted { conn, table, clauses: &clauses, is_dropped: &is_dropped }.findings()
+    let statement =
+        Converting { conn, table: &from, alias: Some(alias), clauses: &clauses, is_dropped: &is_dropped };
+    let found = statement.findings()?;
+    Ok(found
+        .into_iter()
+        .map(|(column, finding)| Conversion { from: from.clone(), column, finding })
+        .collect())
 }
 
-/// What a statement does with the values of its sets.
-pub(super) struct Converted<'t> {
-    pub(super) conn: &'t Connection,
-    /// The table that the statement writes.
-    pub(super) table: &'t str,
-    pub(super) clauses: &'t Clauses<'t>,
+/// A statement that writes values which it computes.
+struct Converting<'t> {
+    conn: &'t Connection,
+    /// The table whose values may be lost.
+    table: &'t str,
+    /// The name that the statement gives it, if it may read others.
+    alias: Option<&'t str>,
+    clauses: &'t Clauses<'t>,
     /// Whether a column that the statement reads and does not write is dropped later.
-    pub(super) is_dropped: &'t dyn Fn(&str) -> bool,
+    is_dropped: &'t dyn Fn(&str) -> bool,
 }
 
 /// A way to lose values.
 struct Doubt {
     column: String,
-    /// Whether a row loses a value, and the same with the name of the first table before that of the column, for a join in which several
-    /// tables have the column.
+    /// Whether a row loses a value.
     condition: String,
-    in_first: Option<String>,
     way: Way,
 }
 
@@ -90,101 +106,117 @@ struct Cast {
     declared: String,
 }
 
-impl Converted<'_> {
+impl Converting<'_> {
     /// The findings, each with the column that it is about. Each row that the statement reads is read once more, and only if an expression
     /// can lose a value.
-    pub(super) fn findings(&self) -> rusqlite::Result<Vec<(String, StepFinding)>> {
-        let doubts: Vec<Doubt> = self.clauses.sets.iter().flat_map(|set| self.doubts(set)).collect();
+    ///
+    /// No number of rows is in a finding, so that a statement which is repeated for many rows is told once.
+    fn findings(&self) -> rusqlite::Result<Vec<(String, StepFinding)>> {
+        let doubts = self.clauses.sets.iter().map(|set| self.doubts(set));
+        let doubts: Vec<Doubt> =
+            doubts.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect();
+        let conditions: Vec<String> = doubts.iter().map(|doubt| doubt.condition.clone()).collect();
+        let all = if doubts.is_empty() { None } else { self.hold(&conditions)? };
         let mut found = Vec::new();
-        if doubts.is_empty() {
-            return Ok(found);
-        }
-        let whole: Vec<String> = doubts.iter().map(|doubt| sum(&doubt.condition)).collect();
-        let is_harmless = |results: &[String]| has_only_own(&self.clauses.query(results));
-        let all = if is_harmless(&whole) { self.counts(&whole)? } else { None };
         for (place, doubt) in doubts.iter().enumerate() {
-            let mut count = all.as_ref().map(|counts| counts[place]);
-            // One that cannot be evaluated, such as a name that the rows do not have, says nothing about the others.
-            for condition in [Some(&doubt.condition), doubt.in_first.as_ref()].into_iter().flatten() {
-                let alone = [sum(condition)];
-                if count.is_none() && is_harmless(&alone) {
-                    count = self.counts(&alone)?.map(|counts| counts[0]);
-                }
-            }
-            if let Some(rows) = count.filter(|rows| *rows > 0) {
-                found.push((doubt.column.clone(), self.finding(doubt, rows)?));
+            let is_lost = match &all {
+                Some(all) => all[place],
+                // One that cannot be evaluated, such as a name that the rows do not have, says nothing about the others.
+                None => self.hold(&conditions[place..=place])?.is_some_and(|one| one[0]),
+            };
+            if is_lost {
+                found.push((doubt.column.clone(), self.finding(doubt)?));
             }
         }
         Ok(found)
     }
 
-    fn counts(&self, results: &[String]) -> rusqlite::Result<Option<Vec<u64>>> {
-        known(self.conn.query_row(&self.clauses.query(results), [], |row| {
-            let count = |place| Ok(row.get::<_, Option<i64>>(place)?.unwrap_or_default().unsigned_abs());
-            (0..results.len()).map(count).collect()
+    /// Which of these conditions a row meets; `None` if they cannot be evaluated, or not without an effect.
+    fn hold(&self, conditions: &[String]) -> rusqlite::Result<Option<Vec<bool>>> {
+        let results: Vec<String> = conditions.iter().map(|condition| format!("max({condition})")).collect();
+        let query = self.clauses.query(&results);
+        if !has_only_own(&query) {
+            return Ok(None);
+        }
+        known(self.conn.query_row(&query, [], |row| {
+            let holds = |place| Ok(row.get::<_, Option<bool>>(place)?.unwrap_or_default());
+            (0..results.len()).map(holds).collect()
         }))
     }
 
-    fn doubts(&self, set: &Set<'_>) -> Vec<Doubt> {
+    fn doubts(&self, set: &Set<'_>) -> rusqlite::Result<Vec<Doubt>> {
         let value = set.value;
-        let had = |name: &String| format!("{} IS NOT NULL", column_name(name));
-        if let [column, _, ..] = &*set.columns {
-            let had: Vec<String> = set.columns.iter().map(had).collect();
-            let condition = format!("({}) AND NOT EXISTS {value}", had.join(" OR "));
-            let is_query = Tokens::new(value).nth(1).is_some_and(|token| token.is("select"));
-            let doubt = Doubt { column: column.clone(), condition, in_first: None, way: Way::Null };
-            return if is_query { vec![doubt] } else { Vec::new() };
-        }
-        let Some(column) = set.columns.first() else { return Vec::new() };
+        let had = |names: &[String]| -> rusqlite::Result<String> {
+            let had: Vec<String> =
+                names.iter().map(|name| self.had(name)).collect::<rusqlite::Result<_>>()?;
+            Ok(had.join(" OR "))
+        };
         let mut doubts = Vec::new();
-        let first = self.clauses.first_table();
-        let table = first.and_then(|table| Tokens::new(table).next_name()).unwrap_or_default();
-        if may_be_null(value, column, &table) {
-            let is_lost = |had: &str| format!("({value}) IS NULL AND {had} IS NOT NULL");
-            let name = column_name(column);
-            let in_first = first.map(|table| is_lost(&format!("{table}.{name}")));
-            doubts.push(Doubt {
-                column: column.clone(),
-                condition: is_lost(&name),
-                in_first,
-                way: Way::Null,
-            });
+        let mut doubt = |column: &String, condition, way| {
+            doubts.push(Doubt { column: column.clone(), condition, way });
+        };
+        if let [column, _, ..] = &*set.columns {
+            if Tokens::new(value).nth(1).is_some_and(|token| token.is("select")) {
+                doubt(column, format!("({}) AND NOT EXISTS {value}", had(&set.columns)?), Way::Null);
+            }
+            return Ok(doubts);
+        }
+        let Some(column) = set.columns.first() else { return Ok(doubts) };
+        let is_other = |other: &&Set<'_>| !std::ptr::eq(*other, set);
+        let mut others = self.clauses.sets.iter().filter(is_other);
+        if others.any(|other| mentions(other.value, column)) {
+            // Its value goes elsewhere.
+            return Ok(doubts);
+        }
+        let table = self.clauses.first_table().map_or("", |(_, alias)| alias);
+        if may_be_null(value, column, &Tokens::new(table).next_name().unwrap_or_default()) {
+            doubt(column, format!("({value}) IS NULL AND {}", self.had(column)?), Way::Null);
         }
         let parts = joined(value);
         let is_lost = |name: &&String| (self.is_dropped)(name) && !same_name(name, column);
-        let lost: Vec<String> = parts.iter().filter(is_lost).map(had).collect();
+        let lost: Vec<String> = parts.iter().filter(is_lost).cloned().collect();
         if parts.len() > 1 && !parts.iter().any(|name| same_name(name, column)) && !lost.is_empty() {
-            let condition = format!("({value}) IS NULL AND ({})", lost.join(" OR "));
-            doubts.push(Doubt { column: column.clone(), condition, in_first: None, way: Way::Joins });
+            doubt(column, format!("({value}) IS NULL AND ({})", had(&lost)?), Way::Joins);
         }
         for cast in casts(value) {
             if same_name(&cast.column, column) || (self.is_dropped)(&cast.column) {
-                let from = column_name(&cast.column);
+                let from = self.column(&cast.column);
                 // The comparison turns a text that is a number into that number.
                 let condition =
                     format!("typeof({from}) = 'text' AND {from} <> CAST({from} AS {})", cast.declared);
-                doubts.push(Doubt {
-                    column: column.clone(),
-                    condition,
-                    in_first: None,
-                    way: Way::Casts(cast),
-                });
+                doubt(column, condition, Way::Casts(cast));
             }
         }
-        doubts
+        Ok(doubts)
     }
 
-    fn finding(&self, doubt: &Doubt, rows: u64) -> rusqlite::Result<StepFinding> {
-        let table = self.table;
-        let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
-        let written = &doubt.column;
+    /// A column that the statement reads. In double quotes, SQLite could take its name for a text.
+    fn column(&self, name: &str) -> String {
+        let name = format!("`{}`", name.replace('`', "``"));
+        self.alias.map_or_else(|| name.clone(), |alias| format!("{alias}.{name}"))
+    }
+
+    /// Whether a row has a value in a column that somebody gave it.
+    fn had(&self, name: &str) -> rusqlite::Result<String> {
+        let column = self.column(name);
+        let sql = "SELECT dflt_value FROM pragma_table_info(?1, 'main') WHERE name = ?2 COLLATE NOCASE";
+        let default: Option<Option<String>> =
+            self.conn.query_row(sql, [self.table, name], |row| row.get(0)).optional()?;
+        let usual = default
+            .flatten()
+            .map_or_else(String::new, |default| format!(" AND {column} IS NOT ({})", expression(&default)));
+        Ok(format!("({column} IS NOT NULL AND {column} <> ''{usual})"))
+    }
+
+    fn finding(&self, doubt: &Doubt) -> rusqlite::Result<StepFinding> {
+        let (table, written) = (self.table, &doubt.column);
         let Cast { column, declared } = match &doubt.way {
             Way::Casts(cast) => cast,
             Way::Joins => {
                 return Ok(StepFinding::new(
                     ProblemKind::ValuesChanged,
                     format!(
-                        "sets `{written}` of `{table}` to NULL in {rows}, since one of the columns that it joins with || is NULL there"
+                        "sets `{written}` of `{table}` to NULL where one of the columns that it joins with || is NULL, and the others are lost"
                     ),
                     "write coalesce(..., '') around each of these columns",
                 ));
@@ -193,41 +225,36 @@ impl Converted<'_> {
                 return Ok(StepFinding::new(
                     ProblemKind::ValuesChanged,
                     format!(
-                        "sets `{written}` of `{table}` to NULL in {rows} with a value, since the expression for it is NULL there"
+                        "sets `{written}` of `{table}` to NULL where it had a value, since the expression for it is NULL there"
                     ),
                     format!(
-                        "keep the old value there, for example with coalesce(..., {written}), or write NULL in the expression if it is meant"
+                        "keep the old value with coalesce(..., {}), or write coalesce(..., NULL) if NULL is meant",
+                        quote(written)
                     ),
                 ));
             }
         };
-        let sample = format!("min(CASE WHEN {} THEN {} END)", doubt.condition, column_name(column));
+        let sample = format!("min(CASE WHEN {} THEN {} END)", doubt.condition, self.column(column));
         let sample: Option<Value> =
             known(self.conn.query_row(&self.clauses.query(&[sample]), [], |row| row.get(0)))?;
         let example = match sample {
             Some(Value::Text(text)) => {
                 let sql = format!("SELECT CAST(CAST(?1 AS {declared}) AS TEXT)");
                 let number: String = self.conn.query_row(&sql, [&text], |row| row.get(0))?;
-                let short: String = text.chars().take(40).collect();
-                format!(": {} becomes {number}", literal(Some(&short)))
+                let mut short: String = text.chars().take(40).collect();
+                if short.len() < text.len() {
+                    short.push('…');
+                }
+                format!(" ({} becomes {number})", literal(Some(&short)))
             }
             _ => String::new(),
         };
         Ok(StepFinding::new(
             ProblemKind::ValuesChanged,
-            format!("casts `{column}` to {declared}, and the text of {rows} is not such a number{example}"),
-            "correct these texts first, or keep them in a column of texts",
+            format!("casts `{column}` of `{table}` to {declared}, which makes other numbers of some texts"),
+            format!("correct these texts first{example}, or keep them in a TEXT column"),
         ))
     }
-}
-
-fn sum(condition: &str) -> String {
-    format!("sum({condition})")
-}
-
-/// A name that must be a column: in double quotes, SQLite could take it for a text.
-fn column_name(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
 }
 
 /// Whether an expression may be `NULL` although it does not say so, where a column has a value. It says yes if it is not sure.
@@ -290,9 +317,9 @@ fn joined(value: &str) -> Vec<String> {
     parts
 }
 
-/// The columns that an expression casts to a number. In a `CASE`, a condition may have looked at the text.
+/// The columns that an expression casts to a number. A condition may have looked at the text, and a query reads other columns.
 fn casts(value: &str) -> Vec<Cast> {
-    if top(value).iter().any(|(token, ..)| token.is("case")) {
+    if Tokens::new(value).any(|token| token.is_any(&["case", "iif", "select"])) {
         return Vec::new();
     }
     let (mut tokens, mut placed) = (Tokens::new(value), Vec::new());
@@ -379,6 +406,9 @@ mod tests {
             ("CAST(a AS TEXT)", ""),
             ("CAST(a || b AS INTEGER)", ""),
             ("CASE WHEN a GLOB '[0-9]*' THEN CAST(a AS INTEGER) END", ""),
+            ("(CASE WHEN a GLOB '[0-9]*' THEN CAST(a AS INTEGER) END)", ""),
+            ("iif(a GLOB '[0-9]*', CAST(a AS INTEGER), a)", ""),
+            ("coalesce((SELECT CAST(a AS INTEGER) FROM u), a)", ""),
             ("CAST(a AS", ""),
         ];
         for (value, expected) in rows {

@@ -79,13 +79,24 @@ impl Definition {
     /// Notes which columns hold texts that would be other ones as numbers.
     pub(super) fn look_for_texts(&mut self, conn: &Connection, table: &str) -> rusqlite::Result<()> {
         let is_strict = self.is_strict();
-        for column in &mut self.columns {
-            if affinity(&column.declared, is_strict) != Affinity::Numeric {
-                let is_changed = changes_as_number(&quote(&column.name));
-                let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{} WHERE {is_changed})", quote(table));
-                // This connection may lack a function of a generated column.
-                column.has_texts = known(value(conn, &sql, &[]))?.unwrap_or_default();
-            }
+        let mut asked: Vec<&mut Column> = self
+            .columns
+            .iter_mut()
+            .filter(|column| affinity(&column.declared, is_strict) != Affinity::Numeric)
+            .collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let results: Vec<String> =
+            asked.iter().map(|column| format!("max({})", changes_as_number(&quote(&column.name)))).collect();
+        let sql = format!("SELECT {} FROM main.{}", results.join(", "), quote(table));
+        let found = conn.query_row(&sql, [], |row| {
+            let has_texts = |place| Ok(row.get::<_, Option<bool>>(place)?.unwrap_or_default());
+            (0..results.len()).map(has_texts).collect::<rusqlite::Result<Vec<bool>>>()
+        });
+        // This connection may lack a function of a generated column.
+        for (column, has_texts) in asked.iter_mut().zip(known(found)?.unwrap_or_default()) {
+            column.has_texts = has_texts;
         }
         Ok(())
     }
@@ -298,7 +309,9 @@ impl Definition {
             let others = || new.keys.iter().filter(|other| other.columns == key.columns);
             for (place, verb) in ["DELETE", "UPDATE"].into_iter().enumerate() {
                 let action = &key.actions[place];
-                let is_lost = action != NO_ACTION && others().all(|other| other.actions[place] == NO_ACTION);
+                let does_nothing = |action: &str| [NO_ACTION, "RESTRICT"].contains(&action);
+                let is_lost =
+                    !does_nothing(action) && others().all(|other| does_nothing(&other.actions[place]));
                 if is_lost && others().next().is_some() {
                     lost.objects
                         .push(format!("ON {verb} {action} of the foreign key of `{}`", columns.join("`, `")));

@@ -97,12 +97,13 @@ impl Replacing<'_> {
                 .filter(|(_, rows)| **rows > 0)
                 .map(|(left, _)| format!("`{}`", left.name))
                 .collect();
-            let Some(rows) = counts.iter().max().filter(|rows| **rows > 0) else { continue };
-            let rows = if *rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+            if lost.is_empty() {
+                continue;
+            }
             return Ok(Some(StepFinding::new(
                 ProblemKind::ValuesChanged,
                 format!(
-                    "replaces {rows} of `{table}` and loses the values of {}: REPLACE deletes a row before it adds it, and the statement does not name these columns",
+                    "replaces rows of `{table}` and loses the values of {}: REPLACE deletes a row before it adds it, and the statement does not name these columns",
                     lost.join(", ")
                 ),
                 "name all columns, or keep the row: INSERT ... ON CONFLICT ... DO UPDATE SET ...",

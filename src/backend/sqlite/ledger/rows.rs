@@ -6,13 +6,14 @@ use rusqlite::Connection;
 
 use super::act::{Name, form};
 use super::ask::{count, exists, replaces, unique_keys};
+use super::converted::Conversion;
 use super::place::Place;
 use super::replaced;
 use super::table::Table;
 use crate::account::{ColumnChange, Fate, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;
 use crate::backend::sqlite::target::Verb;
-use crate::sql::{folded, has_word, mentions};
+use crate::sql::{folded, has_word, mentions, same_name};
 use crate::step::Atomicity;
 
 /// After this many counts of a table, it is counted once more at the end, and not after each statement that may have deleted its rows.
@@ -217,18 +218,30 @@ impl Rows {
             }
             Verb::Updates => {
                 table.change.updated += own;
-                table.converted.retain(|(column, _)| !mentions(at.own, column));
+                table.converted.retain(|conversion| !mentions(at.own, &conversion.column));
             }
             Verb::Drops => {}
         }
     }
 
     /// Notes what a copy did to values.
-    pub(super) fn converts(&mut self, table: &str, found: &[(String, StepFinding)], at: Place<'_>) {
+    pub(super) fn converts(&mut self, table: &str, found: &[Conversion], at: Place<'_>) {
         if let Some(&place) = self.names.get(table) {
-            let found = found.iter().cloned().map(|(column, finding)| (column, finding.by(at.kept())));
+            let found = found.iter().cloned().map(|mut conversion| {
+                conversion.finding = conversion.finding.by(at.kept());
+                conversion
+            });
             self.tables[place].converted.extend(found);
         }
+    }
+
+    /// What copies from a table that was dropped did to the values of the one that replaced it, by their places.
+    fn conversions(&self, old: usize, new: usize) -> impl Iterator<Item = StepFinding> {
+        let old = &self.tables[old];
+        let names = [&old.last, &old.change.table];
+        let is_from =
+            move |conversion: &&Conversion| names.iter().any(|name| same_name(name, &conversion.from));
+        self.tables[new].converted.iter().filter(is_from).map(|conversion| conversion.finding.clone())
     }
 
     /// Notes rows that were added to a table after rows of it were taken. If it is not known how many, since a statement may have changed
@@ -378,7 +391,7 @@ impl Rows {
             let compared = self.compared_before(old, new);
             let changed = compared.map(|found| found.changed.clone()).unwrap_or_default();
             let lost = after.map_or(Ok(0), |after| self.lost_to(conn, old, new, after))?;
-            findings.extend(self.tables[new].converted.iter().map(|(_, found)| found.clone()));
+            findings.extend(self.conversions(old, new));
             let mut later = self.of_later(conn, [old, new], &name)?;
             if lost == 0 {
                 later.extend(after.and_then(|after| self.uncopied_rows([old, new], after)));
@@ -398,13 +411,11 @@ impl Rows {
                 }));
             }
         }
-        for old in olds.into_iter().filter(|&old| self.tables[old].change.lost == 0) {
-            findings.extend(self.left_out_of_copies(old));
-        }
         let was_successor =
             |table: &&Table| table.is_new && table.current.is_none() && self.was_replaced(&table.last);
-        for Table { comparison, converted, by, .. } in self.tables.iter().filter(was_successor) {
-            findings.extend(converted.iter().map(|(_, found)| found.clone()));
+        for Table { comparison, converted, by, last, .. } in self.tables.iter().filter(was_successor) {
+            let of_own = |conversion: &&Conversion| same_name(&conversion.from, last);
+            findings.extend(converted.iter().filter(of_own).map(|conversion| conversion.finding.clone()));
             let changed = comparison.iter().flat_map(|found| &found.changed);
             findings.extend(
                 changed.map(|(_, found)| by.iter().fold(found.clone(), |found, by| found.by(by.clone()))),

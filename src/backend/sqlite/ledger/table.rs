@@ -3,10 +3,11 @@
 use rusqlite::Connection;
 
 use super::ask::count;
+use super::converted::Conversion;
 use super::definition::Definition;
 use super::outline::Outline;
 use super::successor::Comparison;
-use crate::account::{Fate, StatementPlace, StepFinding, TableChange};
+use crate::account::{Fate, StatementPlace, TableChange};
 use crate::sql::folded;
 
 /// A table that a script concerns.
@@ -39,9 +40,8 @@ pub(super) struct Table {
     pub(super) writes: u32,
     /// For a new table: the statements that filled it from other tables, with the number of rows if it is known.
     pub(super) copies: Vec<(Option<u64>, String)>,
-    /// What those statements did to values, each with its column.
-    pub(super) converted: Vec<(String, StepFinding)>,
-    pub(super) left_out: Vec<LeftOut>,
+    /// What those statements did to values.
+    pub(super) converted: Vec<Conversion>,
     /// Rows that were taken, and rows that were inserted after the first ones were taken.
     pub(super) taken: u64,
     pub(super) put_back: u64,
@@ -50,13 +50,6 @@ pub(super) struct Table {
     pub(super) must_look: bool,
     /// The statement that took the first rows, or dropped it.
     pub(super) by: Option<StatementPlace>,
-}
-
-/// Rows that a statement copied and that its table does not have.
-#[derive(Clone)]
-pub(super) struct LeftOut {
-    pub(super) rows: u64,
-    pub(super) by: StatementPlace,
 }
 
 impl Table {
@@ -78,7 +71,6 @@ impl Table {
             writes: 0,
             copies: Vec::new(),
             converted: Vec::new(),
-            left_out: Vec::new(),
             taken: 0,
             put_back: 0,
             looks: 0,

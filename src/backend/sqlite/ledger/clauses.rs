@@ -161,14 +161,7 @@ fn copy_begins(own: &str, tokens: &[Placed<'_>]) -> Option<(usize, Listed)> {
         let begin = position(tokens, "as")? + 1;
         return tokens.get(begin)?.0.is_any(&["with", "select"]).then_some((begin, Listed::Results));
     }
-    let insert = tokens.iter().position(|(token, ..)| token.is_any(&["insert", "replace"]))?;
-    let mut at = insert + position(&tokens[insert..], "into")? + 2;
-    if tokens.get(at)?.0 == Token::Mark(b'.') {
-        at += 2;
-    }
-    if tokens.get(at)?.0.is("as") {
-        at += 2;
-    }
+    let (insert, mut at) = insertion(tokens)?;
     let (token, begin, end) = *tokens.get(at)?;
     let listed = if token == Token::Mark(b')') {
         at += 1;
@@ -178,6 +171,19 @@ fn copy_begins(own: &str, tokens: &[Placed<'_>]) -> Option<(usize, Listed)> {
     };
     let is_query = tokens.get(at)?.0.is_any(&["with", "select"]);
     (insert == 0 && is_query).then_some((at, listed))
+}
+
+/// Where `INSERT` or `REPLACE` is in a statement, and where the statement goes on after the name of its table.
+pub(super) fn insertion(tokens: &[Placed<'_>]) -> Option<(usize, usize)> {
+    let insert = tokens.iter().position(|(token, ..)| token.is_any(&["insert", "replace"]))?;
+    let mut at = insert + position(&tokens[insert..], "into")? + 2;
+    if tokens.get(at)?.0 == Token::Mark(b'.') {
+        at += 2;
+    }
+    if tokens.get(at)?.0.is("as") {
+        at += 2;
+    }
+    Some((insert, at))
 }
 
 /// The names in a text, as SQLite reads them.

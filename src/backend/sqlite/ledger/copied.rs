@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::clauses::{Placed, names, top};
+use super::clauses::{Placed, insertion, names, top};
 use super::place::Place;
 use crate::account::StepFinding;
 use crate::backend::sqlite::columns;
@@ -78,17 +78,9 @@ pub(super) fn read(own: &str) -> Option<(Vec<String>, Vec<Selected>)> {
         return None;
     }
     let tokens = top(own);
-    let insert = tokens.iter().position(|(token, ..)| token.is("insert") || token.is("replace"))?;
+    let (insert, behind) = insertion(&tokens)?;
     let outer = part(own, ..tokens[insert].1);
-    let into = insert + tokens[insert..].iter().position(|(token, ..)| token.is("into"))?;
-    // The name of the table, with that of its database, and the name that the statement gives it.
-    let mut rest = tokens.get(into + 2..)?;
-    if rest.first()?.0 == Token::Mark(b'.') {
-        rest = rest.get(2..)?;
-    }
-    if rest.first()?.0.is("as") {
-        rest = rest.get(2..)?;
-    }
+    let mut rest = tokens.get(behind..)?;
     let mut listed = Vec::new();
     if let Some((_, begin, end)) = rest.first().filter(|(token, ..)| *token == Token::Mark(b')')) {
         listed = names(part(own, *begin..*end));

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use rusqlite::Connection;
 
-use super::clauses::{names, top};
+use super::clauses::{insertion, names, top};
 use super::uncopied::{expression, is_computed};
 use crate::account::StepFinding;
 use crate::backend::sqlite::fault::known;
@@ -116,17 +116,10 @@ impl Replacing<'_> {
 impl<'a> Replacing<'a> {
     fn of(own: &'a str) -> Option<Self> {
         let tokens = top(own);
-        let verb = tokens.iter().position(|(token, ..)| token.is_any(&["insert", "replace"]))?;
+        let (verb, behind) = insertion(&tokens)?;
         let is_replace = tokens[verb].0.is("replace")
             || tokens.get(verb + 1)?.0.is("or") && tokens.get(verb + 2)?.0.is("replace");
-        let into = tokens.iter().position(|(token, ..)| token.is("into"))?;
-        let mut rest = tokens.get(into + 2..)?;
-        if rest.first()?.0 == Token::Mark(b'.') {
-            rest = rest.get(2..)?;
-        }
-        if rest.first()?.0.is("as") {
-            rest = rest.get(2..)?;
-        }
+        let rest = tokens.get(behind..)?;
         let (list, rest) = rest.split_first().filter(|((token, ..), _)| *token == Token::Mark(b')'))?;
         let ends =
             |(token, ..): &(Token<'_>, usize, usize)| *token == Token::Mark(b';') || token.is("returning");

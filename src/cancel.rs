@@ -36,6 +36,7 @@ struct Window {
 
 /// How work was interrupted, until it ended.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Interrupted {
     /// How often the function of its [`Interrupter`] was called.
     pub times: u32,

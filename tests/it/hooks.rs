@@ -336,3 +336,51 @@ fn a_plan_with_hooks_or_code_is_no_script_for_a_client() {
     let nothing = users().plan(&conn, Target::Latest).unwrap();
     assert_eq!(users().client_script(&conn, &nothing).unwrap(), "");
 }
+
+/// Whoever changes the record of another migration, in whichever way and direction the step runs, the step is refused.
+#[test]
+fn a_hook_or_code_that_changes_the_record_of_another_migration_is_refused() {
+    const TAMPER: &str = "UPDATE __switchy_migrations SET checksum = NULL WHERE name = '0_first'";
+    const RECORD: &str = "SELECT name, checksum IS NULL FROM __switchy_migrations WHERE name = '0_first'";
+    let tampering = |is_it: bool| {
+        move |_: &Step, conn: &Connection| -> Result<(), BoxError> {
+            if is_it {
+                conn.execute_batch(TAMPER)?;
+            }
+            Ok(())
+        }
+    };
+    let script = || Migration::reversible("1_it", "CREATE TABLE it (x)", "DROP TABLE it");
+    let code = || {
+        let change = |conn: &Connection| -> Result<(), BoxError> { Ok(conn.execute_batch(TAMPER)?) };
+        Migration::code("1_it", change)
+    };
+    for direction in [Direction::Up, Direction::Down] {
+        for is_outside in [false, true] {
+            for [before, after, by_code] in [[true, false, false], [false, true, false], [false, false, true]]
+            {
+                let conn = memory();
+                let first = Migration::sql("0_first", "CREATE TABLE first (x)");
+                let it = if by_code { code() } else { script() };
+                let it = if is_outside { it.outside_transaction() } else { it };
+                let plain = MigrationRunner::new([first.clone(), script()]).unwrap();
+                plain.run_to(&conn, Target::Steps(if direction == Direction::Up { 1 } else { 2 })).unwrap();
+                // Both kinds of hooks are there, and one of them does it.
+                let hooks = Hooks::new().before(tampering(before)).after(tampering(after));
+                let runner = MigrationRunner::new([first, it]).unwrap();
+                let runner = if by_code { runner } else { runner.hooks(hooks) };
+                let what = format!("{direction} {is_outside} {before} {after} {by_code}");
+                let outcome = match direction {
+                    Direction::Up => runner.run(&conn),
+                    // Code has no way back here.
+                    Direction::Down if by_code => continue,
+                    Direction::Down => runner.rollback(&conn, 1),
+                };
+                let error = outcome.unwrap_err();
+                assert!(error.to_string().contains("it changes the tracking table"), "{what}: {error}");
+                // What was done outside a transaction stays, and is told.
+                assert_eq!(rows(&conn, RECORD), [format!("0_first|{}", i32::from(is_outside))], "{what}");
+            }
+        }
+    }
+}

@@ -357,19 +357,22 @@ fn a_hook_or_code_that_changes_the_record_of_another_migration_is_refused() {
     };
     for direction in [Direction::Up, Direction::Down] {
         for is_outside in [false, true] {
-            for [before, after, by_code] in [[true, false, false], [false, true, false], [false, false, true]]
-            {
+            for (hooks, by_code) in [("B", false), ("A", false), ("Ba", false), ("bA", false), ("", true)] {
                 let conn = memory();
                 let first = Migration::sql("0_first", "CREATE TABLE first (x)");
                 let it = if by_code { code() } else { script() };
                 let it = if is_outside { it.outside_transaction() } else { it };
                 let plain = MigrationRunner::new([first.clone(), script()]).unwrap();
                 plain.run_to(&conn, Target::Steps(if direction == Direction::Up { 1 } else { 2 })).unwrap();
-                // Both kinds of hooks are there, and one of them does it.
-                let hooks = Hooks::new().before(tampering(before)).after(tampering(after));
+                // A hook before or after the step, or both; the one in capitals does it.
+                let mut own = Hooks::new();
+                for hook in hooks.chars() {
+                    let does = tampering(hook.is_uppercase());
+                    own = if hook.eq_ignore_ascii_case(&'b') { own.before(does) } else { own.after(does) };
+                }
                 let runner = MigrationRunner::new([first, it]).unwrap();
-                let runner = if by_code { runner } else { runner.hooks(hooks) };
-                let what = format!("{direction} {is_outside} {before} {after} {by_code}");
+                let runner = runner.hooks(own);
+                let what = format!("{direction} {is_outside} {hooks} {by_code}");
                 let outcome = match direction {
                     Direction::Up => runner.run(&conn),
                     // Code has no way back here.

@@ -173,11 +173,11 @@ fn a_text_that_is_cast_to_another_number_is_reported() {
         Case(
             T,
             "UPDATE t SET age = CAST(age AS INTEGER)",
-            "~ casts `age` of `t` to INTEGER, which makes other numbers of some texts; correct these texts first ('abc' becomes 0), or keep them in a TEXT column",
+            "~ casts `age` of `t` to INTEGER, although some of its texts are not such numbers; correct these texts first ('abc' becomes 0), or keep them in a TEXT column",
             AGES,
             "36 0 -",
         ),
-        Case(T, int("CAST(t.age AS INT)"), "~ casts `age` of `t` to INT, which", AGES, "36 0 -"),
+        Case(T, int("CAST(t.age AS INT)"), "~ casts `age` of `t` to INT, although", AGES, "36 0 -"),
         Case(
             T,
             "ALTER TABLE t ADD COLUMN n INTEGER; UPDATE t SET n = coalesce(CAST(age AS INTEGER), 0); ALTER TABLE t DROP COLUMN age",
@@ -188,7 +188,7 @@ fn a_text_that_is_cast_to_another_number_is_reported() {
         Case(
             "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, age DATE); INSERT INTO t VALUES (1,'a','2024-03-04'),(2,'b','2023-01-01')",
             "UPDATE t SET age = CAST(age AS DATE)",
-            "~ casts `age` of `t` to DATE, which makes other numbers of some texts; correct these texts first ('2023-01-01' becomes 2023)",
+            "~ casts `age` of `t` to DATE, although some of its texts are not such numbers; correct these texts first ('2023-01-01' becomes 2023)",
             AGES,
             "2024 2023",
         ),

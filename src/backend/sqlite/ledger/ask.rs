@@ -52,6 +52,15 @@ pub(super) fn unique_keys(conn: &Connection, table: &str) -> rusqlite::Result<u6
     value(conn, sql, &[table]).map(|keys: i64| u64::try_from(keys).unwrap_or_default())
 }
 
+/// Which results of the only row of a query are true; `NULL` is not. `None` if they cannot be evaluated, for example without a function of the
+/// application.
+pub(super) fn truths(conn: &Connection, query: &str) -> rusqlite::Result<Option<Vec<bool>>> {
+    let is_true = |row: &rusqlite::Row<'_>, place| Ok(row.get::<_, Option<bool>>(place)?.unwrap_or_default());
+    let read =
+        |row: &rusqlite::Row<'_>| (0..row.as_ref().column_count()).map(|place| is_true(row, place)).collect();
+    known(conn.query_row(query, [], read))
+}
+
 #[cfg(test)]
 mod tests {
     use rusqlite::Connection;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::act::DroppedColumn;
 use super::affinity::is_numeric;
-use super::ask::exists;
+use super::ask::{exists, truths};
 use super::clauses::{Clauses, Set};
 use super::place::Place;
 use super::uncopied::expression;
@@ -138,10 +138,7 @@ impl Converting<'_> {
         if !has_only_own(&query) {
             return Ok(None);
         }
-        known(self.conn.query_row(&query, [], |row| {
-            let holds = |place| Ok(row.get::<_, Option<bool>>(place)?.unwrap_or_default());
-            (0..results.len()).map(holds).collect()
-        }))
+        truths(self.conn, &query)
     }
 
     fn doubts(&self, set: &Set<'_>) -> rusqlite::Result<Vec<Doubt>> {
@@ -251,7 +248,9 @@ impl Converting<'_> {
         };
         Ok(StepFinding::new(
             ProblemKind::ValuesChanged,
-            format!("casts `{column}` of `{table}` to {declared}, which makes other numbers of some texts"),
+            format!(
+                "casts `{column}` of `{table}` to {declared}, although some of its texts are not such numbers"
+            ),
             format!("correct these texts first{example}, or keep them in a TEXT column"),
         ))
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::affinity::{Affinity, affinity, changes_as_number, is_numeric};
+use super::ask::truths;
 use super::clauses::top;
-use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::query::value;
 use crate::dialect::quote;
 use crate::sql::{Token, Tokens, folded, folded_set, has_word, part, same_name};
@@ -90,12 +90,8 @@ impl Definition {
         let results: Vec<String> =
             asked.iter().map(|column| format!("max({})", changes_as_number(&quote(&column.name)))).collect();
         let sql = format!("SELECT {} FROM main.{}", results.join(", "), quote(table));
-        let found = conn.query_row(&sql, [], |row| {
-            let has_texts = |place| Ok(row.get::<_, Option<bool>>(place)?.unwrap_or_default());
-            (0..results.len()).map(has_texts).collect::<rusqlite::Result<Vec<bool>>>()
-        });
         // This connection may lack a function of a generated column.
-        for (column, has_texts) in asked.iter_mut().zip(known(found)?.unwrap_or_default()) {
+        for (column, has_texts) in asked.iter_mut().zip(truths(conn, &sql)?.unwrap_or_default()) {
             column.has_texts = has_texts;
         }
         Ok(())

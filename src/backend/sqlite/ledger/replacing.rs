@@ -5,10 +5,10 @@ use std::collections::btree_map::Entry;
 
 use rusqlite::Connection;
 
+use super::ask::truths;
 use super::clauses::{insertion, names, top};
 use super::uncopied::{expression, is_computed};
 use crate::account::StepFinding;
-use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::functions::has_only_own;
 use crate::dialect::quote;
 use crate::problem::ProblemKind;
@@ -86,15 +86,11 @@ impl Replacing<'_> {
         }
         for key in keys {
             let query = self.query(table, key, left);
-            let read = conn.query_row(&query, [], |row| {
-                let count = |place| Ok(row.get::<_, Option<i64>>(place)?.unwrap_or_default());
-                (0..left.len()).map(count).collect::<rusqlite::Result<Vec<i64>>>()
-            });
-            let Some(counts) = known(read)? else { continue };
+            let Some(are_lost) = truths(conn, &query)? else { continue };
             let lost: Vec<String> = left
                 .iter()
-                .zip(&counts)
-                .filter(|(_, rows)| **rows > 0)
+                .zip(are_lost)
+                .filter(|(_, is_lost)| *is_lost)
                 .map(|(left, _)| format!("`{}`", left.name))
                 .collect();
             if lost.is_empty() {
@@ -136,16 +132,16 @@ impl<'a> Replacing<'a> {
         })
     }
 
-    /// How many of the rows with the same key have a value in each of the columns that are left out.
+    /// Whether a row with the same key has a value, for each of the columns that are left out.
     fn query(&self, table: &str, key: &[String], left: &[Left]) -> String {
         let listed = |names: &[String]| names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
-        let counts: Vec<String> = left.iter().map(|left| format!("sum({})", left.condition)).collect();
+        let results: Vec<String> = left.iter().map(|left| format!("max({})", left.condition)).collect();
         format!(
             "WITH \"given rows\" ({}) AS ({} {}) SELECT {} FROM main.{} WHERE ({key}) IN (SELECT {key} FROM \"given rows\")",
             listed(&self.columns),
             self.with,
             self.rows,
-            counts.join(", "),
+            results.join(", "),
             quote(table),
             key = listed(key),
         )

@@ -61,16 +61,19 @@ impl<B: Backend> Executor<'_, B> {
             }
             // Records to be rewritten, for example with a checksum where there was none.
             let kept: HashMap<_, _> = tracking.records.iter().map(|record| (&record.id, record)).collect();
+            let mut has_more = false;
             for record in history.records().iter().filter(|record| kept.get(&record.id) != Some(record)) {
                 // A trigger on the table may change others.
                 self.is_watched.set(Some(true));
-                match kept.get(&record.id) {
-                    Some(_) => B::update(conn, self.table, record)?,
+                if kept.contains_key(&record.id) {
+                    B::update(conn, self.table, record)?;
+                } else {
                     // A rehearsal begins with the records that a run would write before it.
-                    None => B::insert(conn, self.table, record)?,
+                    B::insert(conn, self.table, record)?;
+                    has_more = true;
                 }
             }
-            if history.count() > kept.len() && history.first_of_set().is_none() {
+            if has_more {
                 B::stamp(conn, self.table, state.digest)?;
                 state.head = Head { digest: Some(state.digest), count: state.count };
             }

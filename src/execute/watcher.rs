@@ -202,3 +202,66 @@ impl Watching {
         self.0.lock().watched.take().and_then(|watched| watched.blocker)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Sqlite;
+    use crate::direction::Direction;
+    use crate::step::Atomicity;
+
+    fn step() -> Step {
+        Step {
+            id: "1_it".into(),
+            direction: Direction::Up,
+            atomicity: Atomicity::Transaction,
+            from: None,
+            description: None,
+            needs: Vec::new(),
+            databases: Vec::new(),
+            environments: Vec::new(),
+            origin: String::new(),
+            checksum: None,
+            is_stored: false,
+            effects: None,
+        }
+    }
+
+    /// A watcher whose thread ends at once, so that the tests look themselves.
+    fn blind<B: Backend>() -> Watcher<B> {
+        let connect: Arc<Connect<B>> = Arc::new(|_| Err("no connection".into()));
+        Watcher::new(&connect, None)
+    }
+
+    fn watch(watcher: &Watcher<impl Backend>) -> Watching {
+        watcher.watch(&step(), "7".to_owned(), None, &Secrets::default())
+    }
+
+    fn blocker() -> Option<Blocker> {
+        Some(Blocker::new("a lock on `accounts`", "8", "session 8"))
+    }
+
+    #[test]
+    fn what_was_seen_of_a_step_that_has_ended_is_not_said_of_the_next() {
+        let watcher = blind::<Sqlite>();
+        let first = watch(&watcher);
+        let shared = Arc::clone(&first.0);
+        let looked_at = shared.lock().count;
+        shared.saw(looked_at, blocker(), None);
+        assert_eq!(first.end(), blocker());
+
+        let second = watch(&watcher);
+        shared.saw(looked_at, blocker(), None);
+        assert_eq!(second.end(), None);
+    }
+
+    #[test]
+    fn the_next_look_is_later() {
+        let watcher = blind::<Sqlite>();
+        let watching = watch(&watcher);
+        let (count, began) = (watching.0.lock().count, Instant::now());
+        watching.0.saw(count, blocker(), None);
+        let next = watching.0.lock().watched.as_ref().map(|watched| watched.next);
+        assert!(next >= Some(began + OFTEN), "{next:?}");
+    }
+}

@@ -135,6 +135,8 @@ impl Scripts for Named<'_> {
             vec![Refusal::new(fault())]
         } else if is_meant("dropping") {
             vec![Refusal::new(fault()).only_in("app")]
+        } else if is_meant("both") {
+            vec![Refusal::new(fault()), Refusal::new(fault()).only_in("app")]
         } else {
             Vec::new()
         }
@@ -152,8 +154,8 @@ impl Scripts for Named<'_> {
         Some("")
     }
 
-    fn located(&self, _place: usize, _direction: Direction, _offset: usize) -> (Location, String) {
-        (Location::file("file"), "STATEMENT".to_owned())
+    fn located(&self, place: usize, _direction: Direction, _offset: usize) -> (Location, String) {
+        (Location::file(self.0.metas()[place].id.as_str()), "STATEMENT".to_owned())
     }
 }
 
@@ -274,6 +276,38 @@ fn latest_applies_what_is_pending() {
     check("a client dropping", "a client", Latest, "up dropping");
     check("a client", "client", Steps(1), "up a; out of order a");
     check("a client", "a client", Back(1), "down client; fails client");
+}
+
+/// What is refused only in one schema joins what is refused anywhere, each place once. The database is asked for its schema only if that
+/// decides something.
+#[test]
+fn what_a_schema_refuses_is_added_where_it_is_the_current_one() {
+    let found = |set: &str, schema: &str| {
+        let plan = plan_of(set, "", &Latest).unwrap();
+        let asks = plan.depends_on_schema();
+        let (graph, _) = Graph::build(Vec::<(Meta, ())>::new()).unwrap();
+        let setting = Setting {
+            dialect: Dialect::Mysql,
+            environment: None,
+            mode: TransactionMode::PerMigration,
+            scripts: &Named(&graph),
+            program: None,
+            policy: &Policy::DEFAULT,
+        };
+        let plan = plan.refused_in(schema, setting);
+        (asks, in_words(&plan), plan.failing)
+    };
+    let said = |words: &str| words.to_owned();
+    assert_eq!(found("a client", "app"), (false, said("up a client; fails client"), Some(1)));
+    for (schema, expected) in [
+        ("app", (true, said("up client dropping; fails client; fails dropping"), Some(0))),
+        ("other", (true, said("up client dropping; fails client"), Some(0))),
+    ] {
+        assert_eq!(found("client dropping", schema), expected);
+    }
+    assert_eq!(found("a dropping", "APP"), (true, said("up a dropping; fails dropping"), Some(1)));
+    assert_eq!(found("a dropping", "other"), (true, said("up a dropping"), None));
+    assert_eq!(found("a both", "app"), (true, said("up a both; fails both"), Some(1)));
 }
 
 #[test]

@@ -160,6 +160,17 @@ fn a_rehearsal_and_a_run_begin_with_the_baseline_also_if_the_tracking_table_is_t
     assert_eq!((impact.steps.len(), impact.problems.len()), (2, 0), "{impact}");
     assert_eq!(runner.apply_rehearsed(&conn, impact).unwrap().baseline, Some(here()));
     assert_eq!(applied(&conn), ["1_users", "2_email", "3_posts"]);
+
+    // After code, the engine looks whether the records are still the same.
+    let conn = memory();
+    let code =
+        || Migration::code("2_email", |conn: &Connection| conn.execute_batch("ALTER TABLE users ADD email"));
+    let runner = MigrationRunner::new([USERS, code()]).unwrap();
+    let runner = runner.baseline_if(|conn| Ok(has_users(conn)?), "1_users");
+    MigrationRunner::new([USERS]).unwrap().run(&conn).unwrap();
+    runner.recover(&conn, Recovery::Forget("1_users".into()), Signature::of("ada")).unwrap();
+    let impact = runner.rehearse(&conn, Target::Latest).unwrap();
+    assert_eq!((impact.steps.len(), impact.problems.len()), (1, 0), "{impact}");
 }
 
 #[test]

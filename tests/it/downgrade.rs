@@ -1070,9 +1070,13 @@ fn the_limits_do_not_reach_other_scripts() {
     let all = [users(), newer("2_a", "a"), newer("3_b", "b"), newer("4_c", "c")];
     MigrationRunner::new(all).unwrap().run(&conn).unwrap();
     let limits = StoredLimits::default().rows(1_000).bytes(100_000);
-    let more = Migration::from_scripts("5_d", fill("d") + "; INSERT INTO d SELECT * FROM d", None);
+    let twice = fill("d") + "; INSERT INTO d SELECT * FROM d";
+    let more = Migration::from_scripts("5_d", twice, Some("DELETE FROM d; DROP TABLE d".to_owned()));
     let older = MigrationRunner::new([users()]).unwrap().stored_limits(limits);
     assert_eq!(older.downgrade(&conn).unwrap().applied.len(), 3);
     let own = MigrationRunner::new([users(), more]).unwrap().stored_limits(limits.rows(1).bytes(1));
+    let plan = own.plan(&conn, Target::Latest).unwrap();
+    assert_eq!(own.apply(&conn, plan).unwrap().applied.len(), 1);
+    own.rollback(&conn, 1).unwrap();
     assert_eq!(own.run(&conn).unwrap().applied.len(), 1);
 }

@@ -1147,3 +1147,23 @@ proptest! {
         }
     }
 }
+
+/// The author may also make the step a transaction. Then its record is replaced when it is finished, and not added to the unfinished one.
+#[test]
+fn a_step_that_did_not_finish_outside_a_transaction_can_be_finished_in_one() {
+    let conn = memory();
+    let script = "CREATE TABLE a (b); INSERT INTO missing VALUES (1); INSERT INTO a VALUES (1)";
+    let it = || Migration::sql("1_it", script);
+    let outside = MigrationRunner::new([it().outside_transaction()]).unwrap();
+    outside.run(&conn).unwrap_err();
+    assert_eq!(records(&outside, &conn), ["1_it (dirty)"]);
+    conn.execute_batch("CREATE TABLE missing (c)").unwrap();
+    let inside = MigrationRunner::new([it()]).unwrap();
+    let from = Recovery::RetryFrom { migration: "1_it".into(), statement: 2 };
+    inside.recover(&conn, from, signature()).unwrap();
+    assert_eq!(inside.run(&conn).unwrap().applied.len(), 1);
+    assert_eq!(records(&inside, &conn), ["1_it"]);
+    assert_eq!(rows(&conn, "SELECT count(*) FROM __switchy_migrations"), ["1"]);
+    assert_eq!(rows(&conn, "SELECT b FROM a"), ["1"]);
+    assert!(inside.run(&conn).unwrap().is_up_to_date());
+}

@@ -287,6 +287,15 @@ fn a_trigger_on_the_tracking_table_is_noticed_at_once() {
         let error = MigrationRunner::new(set()).unwrap().transaction(mode).run(&conn).unwrap_err();
         assert!(error.to_string().contains("it changes the tracking table"), "{error}");
     }
+    let undoing = "
+        CREATE TRIGGER t AFTER DELETE ON __switchy_migrations
+        BEGIN UPDATE __switchy_migrations SET checksum = NULL WHERE name = '0_z'; END";
+    let [first, _] = set();
+    let runner = MigrationRunner::new([first, Migration::reversible("1_it", "SELECT 1", undoing)]).unwrap();
+    runner.run(&conn).unwrap();
+    let error = runner.rollback(&conn, 1).unwrap_err();
+    assert!(error.to_string().contains("it changes the tracking table"), "{error}");
+    assert_eq!(applied(&conn), ["0_z", "1_it"]);
     assert_eq!(rows(&conn, "SELECT name FROM sqlite_master WHERE type = 'trigger'"), NOTHING);
 }
 

@@ -1,12 +1,14 @@
 //! Snapshots before a run, and restoring them.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use switchy_schema::test_utils::{TestDatabase, rows};
 use switchy_schema::{
-    AfterFailure, ErrorKind, Migration, MigrationRunner, PlannedSnapshot, Policy, ProblemKind, Snapshot,
-    SnapshotKind, SnapshotSettings, Target, Verdict,
+    AfterFailure, BoxError, ErrorKind, Migration, MigrationRunner, PlannedSnapshot, Policy, ProblemKind,
+    Snapshot, SnapshotKind, SnapshotSettings, Target, Verdict,
 };
 
 use crate::execution::applied;
@@ -444,4 +446,23 @@ fn a_database_with_functions_of_the_application_has_a_snapshot() {
         );
         assert_eq!(rows(&conn, "PRAGMA ignore_check_constraints"), ["0"], "{mode}");
     }
+}
+
+/// What is refused is refused before anyone waits, so a run that keeps snapshots takes no lock to look for an unfinished one that left no
+/// note.
+#[test]
+fn a_refused_plan_waits_for_no_lock() {
+    let database = database("wal");
+    let (path, outcome) = (database.path(), Arc::new(Mutex::new(None)));
+    let kept = Arc::clone(&outcome);
+    let while_held = Migration::code("2_slow", move |_| {
+        let changed = [Migration::sql("1_notes", "SELECT 1"), Migration::sql("2_slow", "SELECT 2")];
+        let refused = MigrationRunner::new(changed)?.snapshot(Snapshot::Always).lock_timeout(Duration::ZERO);
+        *kept.lock().unwrap() = Some(refused.run(&Connection::open(&path)?).map(drop));
+        Ok::<_, BoxError>(())
+    });
+    runner([while_held]).run(&database.connect()).unwrap();
+    let error = outcome.lock().unwrap().take().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert_eq!(error.problems()[0].kind, ProblemKind::Changed, "{error}");
 }

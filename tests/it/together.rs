@@ -250,6 +250,7 @@ fn a_plan_and_a_validation_foresee_it() {
         let problem = &plan.problems()[0];
         assert_eq!((problem.kind, problem.migration.as_str()), (ProblemKind::Fails, "2_it"), "{plan}");
         assert!(problem.finding.contains("2 rows of `leg` would reference missing rows of `trip`"), "{plan}");
+        assert!(plan.to_string().contains("; give `trip` the rows that they need"), "{plan}");
         let found = runner(broken.clone()).validate(&conn).unwrap();
         assert!(found.iter().any(|problem| problem.verdict == Verdict::Deny), "{found:#?}");
         // The run fails as predicted.

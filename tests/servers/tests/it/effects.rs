@@ -277,6 +277,9 @@ fn an_empty_database_can_drop_another() {
     let script = format!("DROP DATABASE {name}");
     let plan = runner::<Postgres>(&script).plan(&mut client, Target::Latest).unwrap();
     assert_eq!(effects(&plan), format!("drops the database `{name}` and all in it"));
+    let strict =
+        runner::<Postgres>(&script).policy(Policy::STRICT).plan(&mut client, Target::Latest).unwrap();
+    assert!(strict.problems().iter().any(|it| it.kind == ProblemKind::Destructive), "{strict}");
     assert!(asks(runner::<Postgres>(&script), &mut client));
     assert!(!asks(runner::<Postgres>("DROP DATABASE IF EXISTS not_there"), &mut client));
     client.batch_execute("DROP TABLE __switchy_migrations").unwrap();

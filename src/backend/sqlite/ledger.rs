@@ -13,6 +13,7 @@ use self::act::{Act, DroppedColumn, Name};
 pub(super) use self::ask::count;
 use self::ask::exists;
 use self::converted::Conversion;
+use self::moves::Moves;
 pub(super) use self::place::Place;
 use self::replacing::Replacements;
 use self::rows::{AtRisk, Rows};
@@ -37,8 +38,10 @@ mod converted;
 mod copied;
 mod definition;
 mod drops;
+mod expression;
 mod later;
 mod losses;
+mod moves;
 mod outline;
 mod place;
 mod replaced;
@@ -83,6 +86,7 @@ struct State {
     findings: Vec<StepFinding>,
     temporary: Temporary,
     views: Views,
+    moves: Moves,
 }
 
 /// A statement that is about to run, and what is known of it.
@@ -205,6 +209,10 @@ impl Ledger {
                     }
                 }
             }
+            Act::ChangesColumn { table, column, to: None } if self.is_main(table) => {
+                let moved = self.state.moves.finding(conn, [&table.name, column])?;
+                foreseen.changes_values.extend(moved);
+            }
             Act::OpensSchema => self.schema_edits.begin(conn)?,
             Act::Writes { table, verb, head, .. } if self.is_main(table) => {
                 if table.is_schema() {
@@ -226,6 +234,7 @@ impl Ledger {
                         let dropped: Vec<_> = self.dropped_columns.iter().filter(later).collect();
                         foreseen.changes_values =
                             converted::by_update(conn, place.own, &table.name, &dropped)?;
+                        self.state.moves.note(place.own, &table.name, &dropped);
                     }
                     Verb::Deletes | Verb::Drops => {}
                 }
@@ -309,8 +318,7 @@ impl Ledger {
         match &foreseen.act {
             Act::Writes { table, verb, names_all, .. } => {
                 if changed > 0 {
-                    let found = foreseen.changes_values.iter().cloned();
-                    self.state.findings.extend(found.map(|found| found.by(place.kept())));
+                    self.find(foreseen, place);
                 }
                 if self.is_main(table) {
                     let counts = [changed, conn.changes()];
@@ -322,6 +330,8 @@ impl Ledger {
                         place,
                     )?;
                     self.state.rows.converts(&table.key(), &foreseen.converts, place);
+                } else if self.is_temporary(table) {
+                    self.state.rows.sets_aside(place.own);
                 }
                 return Ok(());
             }
@@ -331,6 +341,7 @@ impl Ledger {
                         "trigger" => self.state.rows.has_new_trigger(),
                         kind => self.state.temporary.add(kind, &name.name),
                     }
+                    self.state.rows.sets_aside(place.own);
                 } else if !foreseen.exists
                     && self.is_own(kind, name)
                     && on.as_ref().is_none_or(|on| self.is_main(on))
@@ -360,6 +371,7 @@ impl Ledger {
             }
             Act::ChangesColumn { table, column, to } if self.is_main(table) => {
                 self.redefined.insert(table.key());
+                self.find(foreseen, place);
                 self.state.rows.change_column(table, column, to.as_deref());
             }
             Act::Alters(table) if self.is_main(table) => _ = self.redefined.insert(table.key()),
@@ -371,6 +383,12 @@ impl Ledger {
         self.state.rows.forget_reach();
         self.replacing.forget();
         self.state.rows.continue_sequences(conn)
+    }
+
+    /// Keeps what a statement did to values.
+    fn find(&mut self, foreseen: &Foreseen<'_>, place: Place<'_>) {
+        let found = foreseen.changes_values.iter().cloned();
+        self.state.findings.extend(found.map(|found| found.by(place.kept())));
     }
 
     /// The place of the innermost savepoint of a name.

@@ -98,7 +98,7 @@ fn a_value_that_becomes_null_is_reported() {
         // It is meant, it loses nothing, or the old value is kept.
         Case(T, "UPDATE t SET name = coalesce(date(name), NULL)", "", NAMES, "- - -"),
         Case(T, "UPDATE t SET name = age, age = name", "", NAMES, "36 abc -"),
-        Case(T, "UPDATE OR IGNORE t SET name = age", "", NAMES, "36 abc -"),
+        Case(T, "UPDATE OR IGNORE t SET name = age", "~ `name` of `t` to NULL where it had", NAMES, "36 abc -"),
         Case(
             T,
             "ALTER TABLE t ADD COLUMN state TEXT DEFAULT 'none'; UPDATE t SET state = age",

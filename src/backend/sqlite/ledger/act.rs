@@ -166,6 +166,11 @@ pub(super) struct DroppedColumn {
 }
 
 impl DroppedColumn {
+    /// Its name, if it is a column of this table.
+    pub(super) fn of(&self, table: &str) -> Option<&str> {
+        same_name(&self.table, table).then_some(&self.column)
+    }
+
     pub(super) fn is(&self, table: &str, column: &str) -> bool {
         same_name(&self.table, table) && same_name(&self.column, column)
     }

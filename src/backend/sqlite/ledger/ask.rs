@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::query::{has_row, value};
 use crate::dialect::quote;
-use crate::sql::has_word;
+use crate::sql::{Token, Tokens, has_word};
 
 /// The number of rows of a table; `None` if it cannot be counted, for example without a collation of the application.
 pub(in crate::backend::sqlite) fn count(conn: &Connection, table: &str) -> rusqlite::Result<Option<u64>> {
@@ -15,10 +15,34 @@ pub(in crate::backend::sqlite) fn count(conn: &Connection, table: &str) -> rusql
     Ok(known(read("").or_else(|_| read(" NOT INDEXED")))?.map(i64::unsigned_abs))
 }
 
-/// An ordinary table of this name in `main`, as the schema spells it. A virtual table has no rows of its own.
-pub(super) fn ordinary(conn: &Connection, table: &str) -> rusqlite::Result<Option<String>> {
-    let sql = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE";
-    value(conn, sql, &[table]).optional()
+/// A table that has rows of its own.
+pub(super) struct Holder {
+    /// Its name, as the schema spells it.
+    pub(super) name: String,
+    /// Whether it is a virtual table, whose rows may be an index of rows that another table has.
+    pub(super) is_virtual: bool,
+}
+
+/// The table of this name in `main`, if it has rows of its own. A virtual table has some if its module is one of SQLite's that store rows.
+pub(super) fn holder(conn: &Connection, table: &str) -> rusqlite::Result<Option<Holder>> {
+    let sql = "SELECT name, rootpage = 0, sql FROM main.sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+    let found = conn.query_row(sql, [table], |row| {
+        let holder = Holder { name: row.get(0)?, is_virtual: row.get(1)? };
+        let stores = !holder.is_virtual || stores_rows(&row.get::<_, String>(2)?);
+        Ok(stores.then_some(holder))
+    });
+    Ok(found.optional()?.flatten())
+}
+
+/// Whether a virtual table stores rows. The text of a full-text table with the option `content` is elsewhere.
+fn stores_rows(sql: &str) -> bool {
+    let mut tokens = Tokens::new(sql);
+    tokens.find(|token| token.is("using"));
+    let stores = tokens
+        .next()
+        .is_some_and(|module| module.is_any(&["fts3", "fts4", "fts5", "geopoly", "rtree", "rtree_i32"]));
+    let tokens: Vec<Token<'_>> = tokens.collect();
+    stores && !tokens.windows(2).any(|pair| pair[0].is("content") && pair[1] == Token::Mark(b'='))
 }
 
 /// Whether `main` has an object of a kind and a name.
@@ -66,7 +90,22 @@ mod tests {
     use rusqlite::Connection;
 
     use super::super::successor::{compare, elsewhere};
-    use super::count;
+    use super::{count, stores_rows};
+
+    #[test]
+    fn a_virtual_table_that_stores_rows_is_found() {
+        let rows = [
+            ("CREATE VIRTUAL TABLE f USING fts5(title, content)", true),
+            ("CREATE VIRTUAL TABLE f USING FTS5(title, content = 'note')", false),
+            ("CREATE VIRTUAL TABLE f USING fts4(content=\"\", title)", false),
+            ("create virtual table \"using\" using rtree(id, a, b)", true),
+            ("CREATE VIRTUAL TABLE f USING fts5vocab(docs, row)", false),
+            ("CREATE VIRTUAL TABLE f USING csv(content)", false),
+        ];
+        for (sql, expected) in rows {
+            assert_eq!(stores_rows(sql), expected, "{sql}");
+        }
+    }
 
     /// Nonsense instead of the page of `old`.
     #[test]

@@ -27,34 +27,45 @@ const AFTER_TABLE: [&str; 11] =
     ["cross", "full", "indexed", "inner", "join", "left", "natural", "not", "on", "right", "where"];
 
 impl<'a> Clauses<'a> {
-    /// Those of an `UPDATE`. One with `FROM` can have several values for a row and is left out.
+    /// Those of an `UPDATE`.
     pub(super) fn of_update(own: &'a str) -> Option<Self> {
         let tokens = top(own);
         let update = position(&tokens, "update")?;
-        // With `OR IGNORE` or `OR REPLACE`, a row may be skipped, or get a default.
-        if tokens.get(update + 1)?.0.is("or") {
-            return None;
-        }
-        let table = update + 1;
+        let is_or = tokens.get(update + 1)?.0.is("or");
+        let table = if is_or { update + 3 } else { update + 1 };
         let set = position(&tokens, "set")?;
         let rest = tokens.get(set + 1..)?;
         let end = ends(rest, &["from", "where", "returning", "order", "limit"]);
-        let condition = match rest.get(end) {
-            Some((token, begin, _)) if token.is("where") => {
-                let condition = &rest[end + 1..];
-                let last = ends(condition, &["returning", "order", "limit"]);
-                if condition.get(last).is_some_and(|(token, ..)| token.is_any(&["order", "limit"])) {
-                    return None;
-                }
-                part(own, *begin..condition.get(last.checked_sub(1)?)?.2)
-            }
-            Some((token, ..)) if token.is_any(&["from", "order", "limit"]) => return None,
-            _ => "",
-        };
+        let last = end + ends(&rest[end..], &["returning", "order", "limit"]);
+        if rest.get(last).is_some_and(|(token, ..)| token.is_any(&["order", "limit"])) {
+            return None;
+        }
         let table = part(own, tokens.get(table)?.1..tokens[set].1);
         let is_comma = |(token, ..): &Placed<'_>| *token == Token::Mark(b',');
         let sets = rest[..end].split(is_comma).filter_map(|set| Set::of(own, set)).collect();
-        Some(Self { sets, with: part(own, ..tokens[update].1), from: format!("FROM {table} {condition}") })
+        let clauses = &rest[end..last];
+        let from = match clauses {
+            [] => format!("FROM {table}"),
+            [(token, ..), (_, begin, _), .., (_, _, end)] | [(token, ..), (_, begin, end)]
+                if token.is("from") =>
+            {
+                // `RIGHT` and `FULL` would join other rows to none of the table.
+                if clauses.iter().any(|(token, ..)| token.is_any(&["right", "full"])) {
+                    return None;
+                }
+                format!("FROM {table}, {}", part(own, *begin..*end))
+            }
+            [(_, begin, _), .., (_, _, end)] => format!("FROM {table} {}", part(own, *begin..*end)),
+            [_] => return None,
+        };
+        Some(Self { sets, with: part(own, ..tokens[update].1), from })
+    }
+
+    /// Whether an `UPDATE` reads other tables, from which names may come too.
+    pub(super) fn has_from(&self) -> bool {
+        let tokens = top(&self.from);
+        let end = ends(&tokens, &["where"]);
+        tokens[..end].iter().any(|(token, ..)| *token == Token::Mark(b',') || token.is("join"))
     }
 
     /// Those of a copy whose rows each come from one row. `columns` is asked for the columns of the table if the statement does not list
@@ -113,6 +124,13 @@ impl<'a> Clauses<'a> {
         let sets = rest[..from].split(is_comma).map(result).collect::<Option<Vec<_>>>()?;
         let from = part(own, rest[from].1..rest.get(last.checked_sub(1)?)?.2).to_owned();
         Some(Self { sets, with: part(own, tokens.get(begin)?.1..tokens[select].1), from })
+    }
+
+    /// The tables in `FROM` and the conditions that join them.
+    pub(super) fn joined_by(&self) -> &str {
+        let tokens = top(&self.from);
+        let end = ends(&tokens, &["where"]);
+        part(&self.from, ..tokens.get(end).map_or(self.from.len(), |(_, begin, _)| *begin))
     }
 
     /// The first table in `FROM`, and the name that the statement gives it.
@@ -260,8 +278,14 @@ mod tests {
                 "UPDATE t SET (a, b) = (SELECT c, d FROM e) WHERE f IS DISTINCT FROM g RETURNING a",
                 "a+b: (SELECT c, d FROM e) | SELECT x FROM t WHERE f IS DISTINCT FROM g",
             ),
-            ("UPDATE t SET a = b FROM c WHERE d", "-"),
-            ("UPDATE OR IGNORE t SET a = b", "-"),
+            (
+                "UPDATE t AS k SET a = b FROM c JOIN d ON e WHERE f RETURNING a",
+                "a: b | SELECT x FROM t AS k , c JOIN d ON e WHERE f",
+            ),
+            ("UPDATE t SET a = b FROM (SELECT 1)", "a: b | SELECT x FROM t , (SELECT 1)"),
+            ("UPDATE t SET a = b FROM c RIGHT JOIN d ON e WHERE f", "-"),
+            ("UPDATE OR IGNORE t SET a = b WHERE c", "a: b | SELECT x FROM t WHERE c"),
+            ("UPDATE t SET a = b WHERE", "-"),
             ("UPDATE t SET a = b WHERE c ORDER BY d LIMIT 1", "-"),
             ("UPDATE t SET", " | SELECT x FROM t"),
             ("UPDATE", "-"),

@@ -4,9 +4,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::act::DroppedColumn;
-use super::affinity::is_numeric;
 use super::ask::{exists, truths};
 use super::clauses::{Clauses, Set};
+use super::expression::{Cast, casts, is_column, joined, may_be_null, moves, reads_other};
 use super::place::Place;
 use super::uncopied::expression;
 use crate::account::StepFinding;
@@ -14,15 +14,10 @@ use crate::backend::sqlite::client::literal;
 use crate::backend::sqlite::columns;
 use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::functions::has_only_own;
+use crate::backend::sqlite::query::has_row;
 use crate::dialect::quote;
 use crate::problem::ProblemKind;
-use crate::sql::{Token, Tokens, has_word, mentions, part, same_name};
-
-/// Functions that return `NULL` only for `NULL`, and words of expressions that do.
-const KEEPS: [&str; 22] = [
-    "abs", "and", "as", "blob", "cast", "coalesce", "hex", "ifnull", "integer", "is", "length", "lower",
-    "ltrim", "not", "or", "quote", "real", "round", "rtrim", "text", "trim", "upper",
-];
+use crate::sql::{Tokens, has_word, mentions, same_name};
 
 /// What a copy does to the values of a table, which matters if the table that it fills replaces that one.
 #[derive(Clone)]
@@ -43,7 +38,9 @@ pub(super) fn by_update(
 ) -> rusqlite::Result<Vec<StepFinding>> {
     let Some(clauses) = Clauses::of_update(own) else { return Ok(Vec::new()) };
     let is_dropped = |column: &str| dropped.iter().any(|one| one.is(table, column));
-    let statement = Converting { conn, table, alias: None, clauses: &clauses, is_dropped: &is_dropped };
+    let alias = if clauses.has_from() { clauses.first_table().map(|(_, alias)| alias) } else { None };
+    let kind = Kind::Update;
+    let statement = Converting { conn, table, alias, clauses: &clauses, is_dropped: &is_dropped, kind };
     let found = statement.findings()?;
     if !found.is_empty() && exists(conn, "view", table)? {
         // Its triggers decide what is written.
@@ -63,8 +60,15 @@ pub(super) fn by_copy(conn: &Connection, place: Place<'_>, table: &str) -> rusql
     let Some((from, alias)) = clauses.first_table() else { return Ok(Vec::new()) };
     let is_copied = |set: &Set<'_>, name: &str| is_column(set.value, name);
     let is_dropped = |name: &str| !clauses.sets.iter().any(|set| is_copied(set, name));
-    let statement =
-        Converting { conn, table: &from, alias: Some(alias), clauses: &clauses, is_dropped: &is_dropped };
+    let kind = Kind::Copy;
+    let statement = Converting {
+        conn,
+        table: &from,
+        alias: Some(alias),
+        clauses: &clauses,
+        is_dropped: &is_dropped,
+        kind,
+    };
     let found = statement.findings()?;
     Ok(found
         .into_iter()
@@ -82,6 +86,15 @@ struct Converting<'t> {
     clauses: &'t Clauses<'t>,
     /// Whether a column that the statement reads and does not write is dropped later.
     is_dropped: &'t dyn Fn(&str) -> bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It writes into the table that it reads.
+    Update,
+    /// It fills another table, with perhaps other columns.
+    Copy,
 }
 
 /// A way to lose values.
@@ -97,13 +110,12 @@ enum Way {
     Null,
     /// It joins columns with `||`, and one of them is `NULL`.
     Joins,
+    /// A text that is no such number.
     Casts(Cast),
-}
-
-/// `CAST(column AS declared)`
-struct Cast {
-    column: String,
-    declared: String,
+    /// A number whose fraction goes.
+    Truncates(Cast),
+    /// The values of a column that is dropped move to this one.
+    Moves { from: String },
 }
 
 impl Converting<'_> {
@@ -112,7 +124,7 @@ impl Converting<'_> {
     ///
     /// No number of rows is in a finding, so that a statement which is repeated for many rows is told once.
     fn findings(&self) -> rusqlite::Result<Vec<(String, StepFinding)>> {
-        let doubts = self.clauses.sets.iter().map(|set| self.doubts(set));
+        let doubts = self.clauses.sets.iter().map(|set| self.doubts(set)).chain([self.moves()]);
         let doubts: Vec<Doubt> =
             doubts.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect();
         let conditions: Vec<String> = doubts.iter().map(|doubt| doubt.condition.clone()).collect();
@@ -166,7 +178,8 @@ impl Converting<'_> {
             return Ok(doubts);
         }
         let table = self.clauses.first_table().map_or("", |(_, alias)| alias);
-        if may_be_null(value, column, &Tokens::new(table).next_name().unwrap_or_default()) {
+        let may_be_null = may_be_null(value, column, &Tokens::new(table).next_name().unwrap_or_default());
+        if may_be_null && !(self.kind == Kind::Update && self.is_required(column)?) {
             doubt(column, format!("({value}) IS NULL AND {}", self.had(column)?), Way::Null);
         }
         let parts = joined(value);
@@ -177,14 +190,64 @@ impl Converting<'_> {
         }
         for cast in casts(value) {
             if same_name(&cast.column, column) || (self.is_dropped)(&cast.column) {
-                let from = self.column(&cast.column);
-                // The comparison turns a text that is a number into that number.
-                let condition =
-                    format!("typeof({from}) = 'text' AND {from} <> CAST({from} AS {})", cast.declared);
-                doubt(column, condition, Way::Casts(cast));
+                let from = self.cast_from(&cast);
+                if cast.declared.to_ascii_lowercase().contains("int") {
+                    let condition = format!("typeof({from}) = 'real' AND {from} <> CAST({from} AS INTEGER)");
+                    doubt(column, condition, Way::Truncates(cast.clone()));
+                }
+                if cast.factor.is_none() {
+                    // The comparison turns a text that is a number into that number.
+                    let condition =
+                        format!("typeof({from}) = 'text' AND {from} <> CAST({from} AS {})", cast.declared);
+                    doubt(column, condition, Way::Casts(cast));
+                }
             }
         }
         Ok(doubts)
+    }
+
+    /// The columns of the table that a copy drops, if it computes others from them and these may be `NULL`. A zero can mean that there is
+    /// nothing to move.
+    fn moves(&self) -> rusqlite::Result<Vec<Doubt>> {
+        let mut doubts = Vec::new();
+        if self.kind == Kind::Update || !self.clauses.sets.iter().any(|set| moves(set.value)) {
+            return Ok(doubts);
+        }
+        let other = self.clauses.joined_by();
+        for from in columns::of(self.conn, "main", self.table)?.iter().filter(|name| (self.is_dropped)(name))
+        {
+            let is_target = |set: &&Set<'_>| {
+                mentions(set.value, from)
+                    || mentions(other, from) && reads_other(set.value, self.alias.unwrap_or_default())
+            };
+            let targets: Vec<&Set<'_>> = self.clauses.sets.iter().filter(is_target).collect();
+            let is_clear = |set: &&Set<'_>| {
+                !moves(set.value) || set.columns.first().is_some_and(|name| same_name(name, from))
+            };
+            if let (Some(first), false) = (targets.first(), targets.iter().any(is_clear)) {
+                let nulls = targets.iter().map(|set| format!("({}) IS NULL", set.value));
+                let nulls = nulls.collect::<Vec<_>>().join(" AND ");
+                doubts.push(Doubt {
+                    column: first.columns.first().cloned().unwrap_or_default(),
+                    condition: format!("{nulls} AND {} AND {} <> 0", self.had(from)?, self.column(from)),
+                    way: Way::Moves { from: from.clone() },
+                });
+            }
+        }
+        Ok(doubts)
+    }
+
+    /// Whether a column cannot be `NULL`: a statement that would make it so fails, skips the row or writes the default.
+    fn is_required(&self, column: &str) -> rusqlite::Result<bool> {
+        let sql =
+            "SELECT 1 FROM pragma_table_info(?1, 'main') WHERE name = ?2 COLLATE NOCASE AND \"notnull\"";
+        has_row(self.conn, sql, &[self.table, column])
+    }
+
+    /// What a cast converts.
+    fn cast_from(&self, cast: &Cast) -> String {
+        let column = self.column(&cast.column);
+        cast.factor.as_ref().map_or_else(|| column.clone(), |factor| format!("({column} * {factor})"))
     }
 
     /// A column that the statement reads. In double quotes, SQLite could take its name for a text.
@@ -193,227 +256,91 @@ impl Converting<'_> {
         self.alias.map_or_else(|| name.clone(), |alias| format!("{alias}.{name}"))
     }
 
-    /// Whether a row has a value in a column that somebody gave it.
     fn had(&self, name: &str) -> rusqlite::Result<String> {
-        let column = self.column(name);
-        let sql = "SELECT dflt_value FROM pragma_table_info(?1, 'main') WHERE name = ?2 COLLATE NOCASE";
-        let default: Option<Option<String>> =
-            self.conn.query_row(sql, [self.table, name], |row| row.get(0)).optional()?;
-        let usual = default
-            .flatten()
-            .map_or_else(String::new, |default| format!(" AND {column} IS NOT ({})", expression(&default)));
-        Ok(format!("({column} IS NOT NULL AND {column} <> ''{usual})"))
+        had(self.conn, [self.table, name], &self.column(name))
     }
 
     fn finding(&self, doubt: &Doubt) -> rusqlite::Result<StepFinding> {
         let (table, written) = (self.table, &doubt.column);
-        let Cast { column, declared } = match &doubt.way {
-            Way::Casts(cast) => cast,
-            Way::Joins => {
-                return Ok(StepFinding::new(
-                    ProblemKind::ValuesChanged,
-                    format!(
-                        "sets `{written}` of `{table}` to NULL where one of the columns that it joins with || is NULL, and the others are lost"
-                    ),
-                    "write coalesce(..., '') around each of these columns",
-                ));
+        let (what, remedy) = match &doubt.way {
+            Way::Casts(Cast { column, declared, .. }) => (
+                format!(
+                    "casts `{column}` of `{table}` to {declared}, although some of its texts are not such numbers"
+                ),
+                format!("correct these texts first{}, or keep them in a TEXT column", self.example(doubt)?),
+            ),
+            Way::Truncates(Cast { column, factor, declared }) => {
+                let times = factor.as_ref().map_or_else(String::new, |factor| format!(" times {factor}"));
+                let what = format!(
+                    "casts `{column}` of `{table}`{times} to {declared}, although some of these numbers have a fraction{}",
+                    self.example(doubt)?
+                );
+                let remedy = "write CAST(round(...) AS INTEGER) if whole numbers are meant, or keep them in a REAL column";
+                (what, remedy.to_owned())
             }
-            Way::Null => {
-                return Ok(StepFinding::new(
-                    ProblemKind::ValuesChanged,
-                    format!(
-                        "sets `{written}` of `{table}` to NULL where it had a value, since the expression for it is NULL there"
-                    ),
-                    format!(
-                        "keep the old value with coalesce(..., {}), or write coalesce(..., NULL) if NULL is meant",
-                        quote(written)
-                    ),
-                ));
-            }
+            Way::Joins => (
+                format!(
+                    "sets `{written}` of `{table}` to NULL where one of the columns that it joins with || is NULL, and the others are lost"
+                ),
+                "write coalesce(..., '') around each of these columns".to_owned(),
+            ),
+            Way::Null => return Ok(becomes_null(table, written)),
+            Way::Moves { from } => (
+                format!(
+                    "replaces `{table}` without its column `{from}`, and `{written}`, which is computed from it, is NULL in rows where `{from}` had a value"
+                ),
+                format!(
+                    "give `{written}` a value for each value of `{from}`, or write coalesce(..., NULL) if NULL is meant"
+                ),
+            ),
         };
-        let sample = format!("min(CASE WHEN {} THEN {} END)", doubt.condition, self.column(column));
+        Ok(StepFinding::new(ProblemKind::ValuesChanged, what, remedy))
+    }
+
+    /// What a cast makes of one of the values, in words.
+    fn example(&self, doubt: &Doubt) -> rusqlite::Result<String> {
+        let (Way::Casts(cast) | Way::Truncates(cast)) = &doubt.way else { return Ok(String::new()) };
+        let sample = format!("min(CASE WHEN {} THEN {} END)", doubt.condition, self.cast_from(cast));
         let sample: Option<Value> =
             known(self.conn.query_row(&self.clauses.query(&[sample]), [], |row| row.get(0)))?;
-        let example = match sample {
-            Some(Value::Text(text)) => {
-                let sql = format!("SELECT CAST(CAST(?1 AS {declared}) AS TEXT)");
-                let number: String = self.conn.query_row(&sql, [&text], |row| row.get(0))?;
+        let Some(sample @ (Value::Text(_) | Value::Real(_))) = sample else { return Ok(String::new()) };
+        let sql = format!("SELECT CAST(CAST(?1 AS {}) AS TEXT)", cast.declared);
+        let number: String = self.conn.query_row(&sql, [&sample], |row| row.get(0))?;
+        let words = match sample {
+            Value::Text(text) => {
                 let mut short: String = text.chars().take(40).collect();
                 if short.len() < text.len() {
                     short.push('…');
                 }
-                format!(" ({} becomes {number})", literal(Some(&short)))
+                literal(Some(&short))
             }
-            _ => String::new(),
+            Value::Real(number) => number.to_string(),
+            _ => return Ok(String::new()),
         };
-        Ok(StepFinding::new(
-            ProblemKind::ValuesChanged,
-            format!(
-                "casts `{column}` of `{table}` to {declared}, although some of its texts are not such numbers"
-            ),
-            format!("correct these texts first{example}, or keep them in a TEXT column"),
-        ))
+        Ok(format!(" ({words} becomes {number})"))
     }
 }
 
-/// Whether an expression may be `NULL` although it does not say so, where a column has a value. It says yes if it is not sure.
-fn may_be_null(value: &str, column: &str, table: &str) -> bool {
-    let (mut tokens, mut words) = (Tokens::new(value), Vec::new());
-    while let Some((token, at)) = tokens.next_placed() {
-        words.push((token, part(value, at).starts_with('\'')));
-    }
-    let is_one = |at: usize, expected: &[&str]| {
-        words.get(at).is_some_and(|(token, is_text)| !is_text && token.is_any(expected))
-    };
-    let says_null = |at: usize| {
-        is_one(at, &["nullif"]) || is_one(at, &["null"]) && (at == 0 || !is_one(at - 1, &["is", "not"]))
-    };
-    if (0..words.len()).any(says_null) {
-        return false;
-    }
-    let is_kept = |at: usize| {
-        let (token, is_text) = words[at];
-        let is_dot = |at: usize| words.get(at).is_some_and(|(token, _)| *token == Token::Mark(b'.'));
-        match token {
-            Token::Mark(mark) => !matches!(mark, b'/' | b'%'),
-            _ if is_text => true,
-            Token::Word(word) if word.starts_with(|first: char| first.is_ascii_digit()) => true,
-            // Another table of a join may have no row.
-            _ if is_dot(at + 1) => token.spelling().is_some_and(|name| same_name(name, table)),
-            _ => token.is_any(&KEEPS) || token.spelling().is_some_and(|name| same_name(name, column)),
-        }
-    };
-    !(0..words.len()).all(is_kept)
+/// The finding about values of a column that become `NULL`.
+pub(super) fn becomes_null(table: &str, column: &str) -> StepFinding {
+    StepFinding::new(
+        ProblemKind::ValuesChanged,
+        format!(
+            "sets `{column}` of `{table}` to NULL where it had a value, since the expression for it is NULL there"
+        ),
+        format!(
+            "keep the old value with coalesce(..., {}), or write coalesce(..., NULL) if NULL is meant",
+            quote(column)
+        ),
+    )
 }
 
-/// Whether an expression is a column of this name, perhaps with the name of a table before it.
-fn is_column(value: &str, name: &str) -> bool {
-    let tokens: Vec<Token<'_>> = Tokens::new(value).collect();
-    let is_path = tokens.iter().skip(1).step_by(2).all(|token| *token == Token::Mark(b'.'));
-    let last = tokens.last().and_then(|token| token.spelling());
-    is_path && tokens.len() % 2 == 1 && last.is_some_and(|last| same_name(last, name))
-}
-
-/// The columns that an expression joins with `||` and does nothing else with. A text between them is none.
-fn joined(value: &str) -> Vec<String> {
-    let (mut tokens, mut parts, mut is_part) = (Tokens::new(value), Vec::new(), true);
-    while let Some((token, at)) = tokens.next_placed() {
-        match token {
-            Token::Mark(b'|') if !is_part && tokens.next() == Some(Token::Mark(b'|')) => is_part = true,
-            Token::Mark(b'.') if !is_part => {
-                is_part = true;
-                parts.pop();
-            }
-            Token::Word(_) | Token::Quoted(_) if is_part => {
-                is_part = false;
-                if !part(value, at.clone()).starts_with('\'') {
-                    parts.extend(Tokens::new(part(value, at)).next_name());
-                }
-            }
-            _ => return Vec::new(),
-        }
-    }
-    parts
-}
-
-/// The columns that an expression casts to a number. A condition may have looked at the text, and a query reads other columns.
-fn casts(value: &str) -> Vec<Cast> {
-    if Tokens::new(value).any(|token| token.is_any(&["case", "iif", "select"])) {
-        return Vec::new();
-    }
-    let (mut tokens, mut placed) = (Tokens::new(value), Vec::new());
-    while let Some((token, at)) = tokens.next_placed() {
-        placed.push((token, at));
-    }
-    let begins = (0..placed.len()).filter(|&at| placed[at].0.is("cast"));
-    begins.filter_map(|at| cast(value, &placed[at..])).collect()
-}
-
-fn cast(value: &str, placed: &[(Token<'_>, std::ops::Range<usize>)]) -> Option<Cast> {
-    let is_mark = |at: usize, mark| placed.get(at).is_some_and(|(token, _)| *token == Token::Mark(mark));
-    let mut name = 2;
-    while is_mark(name + 1, b'.') {
-        name += 2;
-    }
-    if !is_mark(1, b'(') || !placed.get(name + 1)?.0.is("as") {
-        return None;
-    }
-    let (mut depth, mut end) = (0, name + 2);
-    while depth > 0 || !is_mark(end, b')') {
-        depth += i32::from(is_mark(end, b'(')) - i32::from(is_mark(end, b')'));
-        end += 1;
-        placed.get(end)?;
-    }
-    let column = Tokens::new(part(value, placed[name].1.start..)).next_name()?;
-    let declared = part(value, placed.get(name + 2)?.1.start..placed[end].1.start).trim();
-    is_numeric(declared).then(|| Cast { column, declared: declared.to_owned() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_expression_that_may_be_null_is_found() {
-        let rows = [
-            ("NULL", false),
-            ("'x'", false),
-            ("1", false),
-            ("a", false),
-            ("t.a", false),
-            ("u.a", true),
-            ("upper(trim(\"A\")) || 'null'", false),
-            ("nullif(b, '')", false),
-            ("CASE WHEN b IS NULL THEN a ELSE NULL END", false),
-            ("a * 100", false),
-            ("a / 2", true),
-            ("b", true),
-            ("b || ' ' || a", true),
-            ("date(a)", true),
-            ("CASE WHEN b IS NOT NULL THEN a END", true),
-            ("(SELECT c FROM d WHERE e = a)", true),
-        ];
-        for (value, expected) in rows {
-            assert_eq!(may_be_null(value, "a", "t"), expected, "{value}");
-        }
-    }
-
-    #[test]
-    fn the_columns_that_are_joined_are_found() {
-        let rows = [
-            ("a || ' ' || \"b c\"", "a, b c"),
-            ("t.a||u.b", "a, b"),
-            ("a", "a"),
-            ("a | b", ""),
-            ("coalesce(a, '') || b", ""),
-            ("a + b", ""),
-            ("a ||", "a"),
-        ];
-        for (value, expected) in rows {
-            assert_eq!(joined(value).join(", "), expected, "{value}");
-        }
-    }
-
-    #[test]
-    fn the_casts_of_an_expression_are_found() {
-        let rows = [
-            ("CAST(a AS INTEGER)", "a INTEGER"),
-            (
-                "coalesce(cast(t.\"b c\" as decimal(10, 2)), 0) + CAST(d AS DATE)",
-                "b c decimal(10, 2), d DATE",
-            ),
-            ("CAST(a AS TEXT)", ""),
-            ("CAST(a || b AS INTEGER)", ""),
-            ("CASE WHEN a GLOB '[0-9]*' THEN CAST(a AS INTEGER) END", ""),
-            ("(CASE WHEN a GLOB '[0-9]*' THEN CAST(a AS INTEGER) END)", ""),
-            ("iif(a GLOB '[0-9]*', CAST(a AS INTEGER), a)", ""),
-            ("coalesce((SELECT CAST(a AS INTEGER) FROM u), a)", ""),
-            ("CAST(a AS", ""),
-        ];
-        for (value, expected) in rows {
-            let shown = |cast: &Cast| format!("{} {}", cast.column, cast.declared);
-            let found: Vec<String> = casts(value).iter().map(shown).collect();
-            assert_eq!(found.join(", "), expected, "{value}");
-        }
-    }
+/// Whether a row has a value that somebody gave it, in a column of a table, given the column as an expression.
+pub(super) fn had(conn: &Connection, [table, name]: [&str; 2], column: &str) -> rusqlite::Result<String> {
+    let sql = "SELECT dflt_value FROM pragma_table_info(?1, 'main') WHERE name = ?2 COLLATE NOCASE";
+    let default: Option<Option<String>> = conn.query_row(sql, [table, name], |row| row.get(0)).optional()?;
+    let usual = default
+        .flatten()
+        .map_or_else(String::new, |default| format!(" AND {column} IS NOT ({})", expression(&default)));
+    Ok(format!("({column} IS NOT NULL AND {column} <> ''{usual})"))
 }

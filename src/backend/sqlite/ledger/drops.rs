@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use super::act::Act;
-use super::ask::ordinary;
+use super::ask::{Holder, holder};
 use super::definition::Definition;
 use super::outline::Outline;
 use super::place::Place;
@@ -25,8 +25,9 @@ impl Rows {
         if self.is_new(name) {
             return self.before_drop_of_successor(conn, name, at);
         }
-        let Some(spelling) = ordinary(conn, name)? else { return Ok(()) };
+        let Some(Holder { name: spelling, is_virtual }) = holder(conn, name)? else { return Ok(()) };
         let place = self.counted(conn, &spelling)?;
+        self.tables[place].is_virtual = is_virtual;
         name.clone_into(&mut self.tables[place].last);
         self.tables[place].by = Some(at.kept());
         let successor = self.find_successor(place, at.rest);

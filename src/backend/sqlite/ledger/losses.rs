@@ -9,7 +9,7 @@ use super::table::Table;
 use super::uncopied::Uncopied;
 use crate::account::{Fate, StepFinding, TableChange};
 use crate::problem::ProblemKind;
-use crate::sql::{Token, Tokens, mentions};
+use crate::sql::{Token, Tokens, mentions, part};
 
 impl Rows {
     /// What would be lost if a table was dropped now, given the rest of the script.
@@ -28,6 +28,7 @@ impl Rows {
                 let Some(after) = self.tables[new].count(conn)? else { return Ok(None) };
                 (after, self.lost_to(conn, old, new, after)?)
             }
+            Successor::Later if self.is_index(old) => return Ok(None),
             Successor::Later => {
                 let copied = self.copied(conn, old)?;
                 let Some(rows) = self.tables[old].rows else { return Ok(None) };
@@ -110,7 +111,7 @@ impl Rows {
     ) -> rusqlite::Result<u64> {
         let (old_table, new_table) = (&self.tables[old], &self.tables[new]);
         let Some(rows) = old_table.rows else { return Ok(0) };
-        if old_table.has_unknown_deletions || new_table.has_unknown_deletions {
+        if old_table.has_unknown_deletions || new_table.has_unknown_deletions || self.is_index(old) {
             return Ok(0);
         }
         // A table that took the name in between was replaced itself.
@@ -137,7 +138,7 @@ impl Rows {
     /// The finding about a dropped table of which a new one, which has rows of its own, got no row.
     pub(super) fn uncopied_rows(&self, [old, new]: [usize; 2], after: u64) -> Option<StepFinding> {
         let (old, new) = (&self.tables[old], &self.tables[new]);
-        let rows = old.rows.filter(|rows| *rows > 0)?;
+        let rows = old.rows.filter(|rows| *rows > 0 && !old.is_virtual)?;
         let is_filled = new.is_new && after > 0 && new.copies.is_empty() && !new.has_unknown_deletions;
         let words = if rows == 1 { "the row".to_owned() } else { format!("any of the {rows} rows") };
         is_filled.then(|| {
@@ -147,6 +148,20 @@ impl Rows {
                 "copy the rows into the new table, or change them in the old one",
             )
         })
+    }
+
+    /// Whether a dropped table was no more than an index of other rows, as far as the script shows: a virtual table of which nothing was copied.
+    fn is_index(&self, old: usize) -> bool {
+        // A table that takes its name is named by the statement that fills it, before the query.
+        let is_read = |text: &str| {
+            let mut tokens = Tokens::new(text);
+            tokens.find(|token| token.is("select"));
+            self.names_it(part(text, tokens.offset()..), old)
+        };
+        let is_copied = |table: &Table| table.copies.iter().any(|(_, text)| is_read(text));
+        self.tables[old].is_virtual
+            && !self.tables.iter().any(is_copied)
+            && !self.set_aside.iter().any(|text| is_read(text))
     }
 
     pub(super) fn names_it(&self, text: &str, old: usize) -> bool {

@@ -36,6 +36,8 @@ pub(super) struct Rows {
     behind_views: BTreeMap<String, AtRisk>,
     /// Whether the script created a trigger, so that a new table may have one.
     has_new_trigger: bool,
+    /// The statements that filled temporary tables from other tables.
+    pub(super) set_aside: Vec<String>,
     /// The statements that set the numbers of `AUTOINCREMENT`.
     sets_sequence: Vec<String>,
     /// Whether a table is counted after each statement that may have deleted its rows: outside a transaction, the end is too late.
@@ -221,6 +223,13 @@ impl Rows {
                 table.converted.retain(|conversion| !mentions(at.own, &conversion.column));
             }
             Verb::Drops => {}
+        }
+    }
+
+    /// Notes that a statement filled a temporary table.
+    pub(super) fn sets_aside(&mut self, own: &str) {
+        if has_word(own, &["select"]) {
+            self.set_aside.push(own.to_owned());
         }
     }
 

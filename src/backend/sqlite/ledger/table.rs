@@ -16,6 +16,8 @@ use crate::sql::folded;
 pub(super) struct Table {
     pub(super) change: TableChange,
     pub(super) is_new: bool,
+    /// Whether it is a virtual table that was dropped.
+    pub(super) is_virtual: bool,
     /// Its current name in lower case; `None` if it was dropped.
     pub(super) current: Option<String>,
     /// Its name in lower case when it was dropped.
@@ -58,6 +60,7 @@ impl Table {
         Self {
             change: TableChange::new(name, fate),
             is_new: fate == Fate::Created,
+            is_virtual: false,
             current: Some(key.clone()),
             last: key,
             definition: None,

@@ -11,6 +11,7 @@ use switchy_schema::{
 
 use crate::execution::{applied, memory};
 
+mod joined;
 mod moved;
 mod overwritten;
 mod references;

@@ -39,6 +39,7 @@ mod copied;
 mod definition;
 mod drops;
 mod expression;
+mod joined;
 mod later;
 mod losses;
 mod moves;
@@ -52,6 +53,7 @@ mod successor;
 mod table;
 mod temporary;
 mod uncopied;
+mod upserted;
 mod views;
 
 /// Follows a script.
@@ -227,6 +229,8 @@ impl Ledger {
                         if *verb == Verb::Replaces && !self.state.rows.is_new(&table.key()) {
                             let replacing = self.replacing.finding(conn, place.own, &table.name)?;
                             foreseen.changes_values.extend(replacing);
+                            let upserted = upserted::findings(conn, place.own, &table.name)?;
+                            foreseen.changes_values.extend(upserted);
                         }
                     }
                     Verb::Updates => {

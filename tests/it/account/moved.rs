@@ -1,4 +1,4 @@
-//! Values that get lost on their way to another column, and values that `UPDATE ... FROM` overwrites.
+//! Values that get lost on their way to another column, or that rows of another table overwrite.
 
 use super::{Case, check};
 
@@ -176,5 +176,61 @@ fn a_number_that_loses_its_fraction_is_reported() {
             "SELECT sum(cents) FROM t",
             "2198",
         ),
+    ]);
+}
+
+#[test]
+fn a_row_that_is_inserted_again_keeps_its_values() {
+    let t = "CREATE TABLE t(id INTEGER PRIMARY KEY, k TEXT UNIQUE, body TEXT); INSERT INTO t VALUES (1,'x','a'),(2,'y','b');
+        CREATE TABLE s(id INTEGER, k TEXT, b TEXT); INSERT INTO s VALUES (1,'x',NULL),(3,'z','c')";
+    let said = "~ sets `body` of `t` to NULL where it had a value, since the expression for it is NULL there; keep the old value with coalesce";
+    let replaced = "~ since the expression for it is NULL there; INSERT ... ON CONFLICT ... DO UPDATE SET \"body\" = coalesce(excluded.\"body\", \"body\"), or write coalesce(..., NULL) if NULL is meant";
+    let upsert = |end: &str| -> &'static str {
+        format!("INSERT INTO t(id, body) SELECT id, b FROM s WHERE true ON CONFLICT {end}").leak()
+    };
+    check(&[
+        Case(t, upsert("(id) DO UPDATE SET body = excluded.body"), said, BODIES, "- b c"),
+        Case(t, upsert("DO UPDATE SET body = excluded.body RETURNING id"), said, BODIES, "- b c"),
+        Case(
+            t,
+            "INSERT INTO main.t AS q (id, k) VALUES (1,'x') ON CONFLICT (k) DO UPDATE SET k = excluded.k, body = excluded.body WHERE q.id > 0",
+            said,
+            BODIES,
+            "- b",
+        ),
+        Case(t, "REPLACE INTO t SELECT * FROM s", replaced, BODIES, "- b c"),
+        Case(
+            t,
+            "INSERT OR REPLACE INTO t(body, id, k) SELECT date(body), id, k FROM t",
+            replaced,
+            BODIES,
+            "- -",
+        ),
+        // The old value is kept, no row has it, or NULL is meant.
+        Case(t, upsert("(id) DO UPDATE SET body = coalesce(excluded.body, body)"), "", BODIES, "a b c"),
+        Case(
+            t,
+            upsert("(id) DO UPDATE SET body = excluded.body WHERE excluded.body IS NOT NULL"),
+            "",
+            BODIES,
+            "a b c",
+        ),
+        Case(t, upsert("DO NOTHING"), "", BODIES, "a b c"),
+        Case(
+            t,
+            "INSERT INTO t(id, k) VALUES (9,'q') ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+            "",
+            BODIES,
+            "a b -",
+        ),
+        Case(
+            t,
+            "INSERT INTO t(id, body) VALUES (1, NULL), (2, 'z') ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+            "",
+            BODIES,
+            "- z",
+        ),
+        Case(t, "REPLACE INTO t SELECT id, k, NULL FROM t", "", BODIES, "- -"),
+        Case(t, "REPLACE INTO t VALUES (1, 'x', NULL)", "", BODIES, "- b"),
     ]);
 }

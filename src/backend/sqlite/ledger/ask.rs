@@ -45,6 +45,12 @@ fn stores_rows(sql: &str) -> bool {
     stores && !tokens.windows(2).any(|pair| pair[0].is("content") && pair[1] == Token::Mark(b'='))
 }
 
+/// The default of a column, as the schema has it.
+pub(super) fn default_of(conn: &Connection, table: &str, column: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT dflt_value FROM pragma_table_info(?1, 'main') WHERE name = ?2 COLLATE NOCASE";
+    Ok(value::<Option<String>>(conn, sql, &[table, column]).optional()?.flatten())
+}
+
 /// Whether `main` has an object of a kind and a name.
 pub(super) fn exists(conn: &Connection, kind: &str, name: &str) -> rusqlite::Result<bool> {
     // SQLite finds a table and an index by their names, and the others only by reading the whole schema.
@@ -119,7 +125,7 @@ mod tests {
         )
         .unwrap();
         let key = ["id".to_owned()];
-        assert_eq!(compare(&conn, ["old", "new"], &key, Some(2)).unwrap().unwrap().lost, 1);
+        assert_eq!(compare(&conn, ["old", "new"], &key, [Some(2), Some(0)]).unwrap().unwrap().lost, 1);
         drop(conn);
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[4096..8192].fill(0xff);
@@ -127,11 +133,11 @@ mod tests {
 
         let conn = Connection::open(&path).unwrap();
         assert!(count(&conn, "old").is_err());
-        assert!(compare(&conn, ["old", "new"], &key, Some(2)).is_err());
+        assert!(compare(&conn, ["old", "new"], &key, [Some(2), Some(0)]).is_err());
         assert!(elsewhere(&conn, ["old", "new"], &["other"], &key).is_err());
         assert_eq!(count(&conn, "new").unwrap(), Some(1));
         assert_eq!(count(&conn, "missing").unwrap(), None);
-        assert!(compare(&conn, ["new", "missing"], &key, Some(1)).unwrap().is_none());
+        assert!(compare(&conn, ["new", "missing"], &key, [Some(1), Some(0)]).unwrap().is_none());
         assert_eq!(elsewhere(&conn, ["new", "missing"], &["other"], &key).unwrap(), 0);
     }
 }

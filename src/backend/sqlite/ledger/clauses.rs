@@ -156,7 +156,7 @@ impl<'a> Clauses<'a> {
 }
 
 impl<'a> Set<'a> {
-    fn of(own: &'a str, set: &[Placed<'a>]) -> Option<Self> {
+    pub(super) fn of(own: &'a str, set: &[Placed<'a>]) -> Option<Self> {
         let [first, (Token::Mark(b'='), ..), value @ ..] = set else { return None };
         let value = part(own, value.first()?.1..value.last()?.2);
         Some(Self { columns: names(part(own, first.1..first.2)), value })
@@ -221,7 +221,7 @@ fn position(tokens: &[Placed<'_>], word: &str) -> Option<usize> {
 }
 
 /// Where one of these clauses begins, or else the end. `IS DISTINCT FROM` begins none.
-fn ends(tokens: &[Placed<'_>], words: &[&str]) -> usize {
+pub(super) fn ends(tokens: &[Placed<'_>], words: &[&str]) -> usize {
     let is_compared = |at: usize| at > 0 && tokens[at - 1].0.is("distinct");
     let is_end =
         |&at: &usize| tokens[at].0 == Token::Mark(b';') || tokens[at].0.is_any(words) && !is_compared(at);

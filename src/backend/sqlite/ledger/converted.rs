@@ -1,10 +1,10 @@
 //! Finds values that a statement turns into `NULL` without saying so, and texts that `CAST` turns into other numbers.
 
+use rusqlite::Connection;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension};
 
 use super::act::DroppedColumn;
-use super::ask::{exists, truths};
+use super::ask::{default_of, exists, truths};
 use super::clauses::{Clauses, Set};
 use super::expression::{Cast, casts, is_column, joined, may_be_null, moves, reads_other};
 use super::place::Place;
@@ -337,10 +337,7 @@ pub(super) fn becomes_null(table: &str, column: &str) -> StepFinding {
 
 /// Whether a row has a value that somebody gave it, in a column of a table, given the column as an expression.
 pub(super) fn had(conn: &Connection, [table, name]: [&str; 2], column: &str) -> rusqlite::Result<String> {
-    let sql = "SELECT dflt_value FROM pragma_table_info(?1, 'main') WHERE name = ?2 COLLATE NOCASE";
-    let default: Option<Option<String>> = conn.query_row(sql, [table, name], |row| row.get(0)).optional()?;
-    let usual = default
-        .flatten()
+    let usual = default_of(conn, table, name)?
         .map_or_else(String::new, |default| format!(" AND {column} IS NOT ({})", expression(&default)));
     Ok(format!("({column} IS NOT NULL AND {column} <> ''{usual})"))
 }

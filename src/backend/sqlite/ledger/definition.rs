@@ -194,6 +194,11 @@ impl Definition {
         self.columns.iter().map(|column| column.name.clone()).collect()
     }
 
+    /// The names of its columns, with their types.
+    pub(super) fn types(&self) -> Vec<(String, String)> {
+        self.columns.iter().map(|column| (column.name.clone(), column.declared.clone())).collect()
+    }
+
     /// Whether the table has a column.
     fn has(&self, name: &str) -> bool {
         self.columns.iter().any(|column| same_name(&column.name, name))

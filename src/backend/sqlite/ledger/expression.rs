@@ -54,6 +54,21 @@ pub(super) fn reads_other(value: &str, table: &str) -> bool {
     is_path(value) && dot == Some(Token::Mark(b'.')) && first.is_some_and(|name| !same_name(&name, table))
 }
 
+/// The name of a column that is the whole expression, if it may be one of the table of this name.
+pub(super) fn own_column(value: &str, table: &str) -> Option<String> {
+    let mut tokens = Tokens::new(value);
+    let mut names = Vec::new();
+    while let Some(name) = tokens.next_name() {
+        names.push(name);
+        tokens.next();
+    }
+    match &*names {
+        [name] if is_path(value) => Some(name.clone()),
+        [own, name] if is_path(value) && same_name(own, table) => Some(name.clone()),
+        _ => None,
+    }
+}
+
 /// Whether an expression says `NULL`, so that it is meant.
 pub(super) fn says_null(value: &str) -> bool {
     let (mut tokens, mut is_compared) = (Tokens::new(value), false);

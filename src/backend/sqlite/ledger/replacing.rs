@@ -183,6 +183,13 @@ fn left(
     Ok((left, number))
 }
 
+/// The columns of each unique key of a table, also of the row number.
+pub(super) fn row_keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<String>>> {
+    let mut all = keys(conn, table)?;
+    all.extend(left(conn, table, |_| true)?.1.map(|number| vec![number]));
+    Ok(all)
+}
+
 /// The columns of each unique index that holds all rows.
 fn keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<String>>> {
     let mut members = conn.prepare(

@@ -9,6 +9,7 @@ use super::ask::{count, exists, replaces, unique_keys};
 use super::converted::Conversion;
 use super::place::Place;
 use super::replaced;
+use super::successor::Comparison;
 use super::table::Table;
 use crate::account::{ColumnChange, Fate, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;
@@ -200,6 +201,8 @@ impl Rows {
         let adds = matches!(verb, Verb::Inserts | Verb::Replaces);
         if adds && has_word(at.own, &["select"]) {
             table.copies.push((Some(own), at.own.to_owned()));
+        } else if adds {
+            table.written += own;
         }
         match verb {
             Verb::Inserts => {
@@ -398,7 +401,8 @@ impl Rows {
                 None => (count(conn, &name)?, Vec::new()),
             };
             let compared = self.compared_before(old, new);
-            let changed = compared.map(|found| found.changed.clone()).unwrap_or_default();
+            let changed: Vec<StepFinding> =
+                compared.iter().flat_map(|found| found.findings().cloned()).collect();
             let lost = after.map_or(Ok(0), |after| self.lost_to(conn, old, new, after))?;
             findings.extend(self.conversions(old, new));
             let mut later = self.of_later(conn, [old, new], &name)?;
@@ -412,7 +416,7 @@ impl Rows {
             change.missing_keys = if lost > 0 { missing } else { Vec::new() };
             if let Some(definition) = definition {
                 let mut found = replaced::findings(conn, change, &name, definition)?;
-                found.extend(changed.into_iter().map(|(_, finding)| finding));
+                found.extend(changed);
                 found.extend(later);
                 findings.extend(found.into_iter().map(|found| match by {
                     Some(by) => found.by(by.clone()),
@@ -425,10 +429,9 @@ impl Rows {
         for Table { comparison, converted, by, last, .. } in self.tables.iter().filter(was_successor) {
             let of_own = |conversion: &&Conversion| same_name(&conversion.from, last);
             findings.extend(converted.iter().filter(of_own).map(|conversion| conversion.finding.clone()));
-            let changed = comparison.iter().flat_map(|found| &found.changed);
-            findings.extend(
-                changed.map(|(_, found)| by.iter().fold(found.clone(), |found, by| found.by(by.clone()))),
-            );
+            let changed = comparison.iter().flat_map(Comparison::findings);
+            findings
+                .extend(changed.map(|found| by.iter().fold(found.clone(), |found, by| found.by(by.clone()))));
         }
         let mut changes = Vec::new();
         for (place, mut table) in self.tables.into_iter().enumerate() {

@@ -38,15 +38,24 @@ pub(super) struct Comparison {
     pub(super) elsewhere: (u64, Vec<usize>),
     /// The columns whose values the new one lacks, and the key if its rows have other numbers, with the findings.
     pub(super) changed: Vec<(String, StepFinding)>,
+    /// The finding about a join that copied rows more than once.
+    pub(super) multiplied: Option<StepFinding>,
 }
 
-/// Compares a table with the one that will take its name, by number and, if both have the columns of its key, by key. `None` if the new
-/// one cannot be counted.
+impl Comparison {
+    /// What the new table has otherwise, besides lost rows.
+    pub(super) fn findings(&self) -> impl Iterator<Item = &StepFinding> {
+        self.changed.iter().map(|(_, finding)| finding).chain(&self.multiplied)
+    }
+}
+
+/// Compares a table with the one that will take its name, by number and, if both have the columns of its key, by key, given the number of
+/// rows of the old one, and of those that the script wrote into the new one itself. `None` if the new one cannot be counted.
 pub(super) fn compare(
     conn: &Connection,
     [old, new]: [&str; 2],
     key: &[String],
-    rows: Option<u64>,
+    [rows, written]: [Option<u64>; 2],
 ) -> rusqlite::Result<Option<Comparison>> {
     let Some(after) = count(conn, new)? else { return Ok(None) };
     let mut comparison = Comparison {
@@ -57,17 +66,19 @@ pub(super) fn compare(
         missing: Vec::new(),
         elsewhere: (0, Vec::new()),
         changed: Vec::new(),
+        multiplied: None,
     };
     if key.is_empty() || !has_columns(conn, old, key)? || !has_columns(conn, new, key)? {
         return Ok(Some(comparison));
     }
     // With as many rows, and a key that no two of them share, the new table lacks as many keys as it adds.
-    if rows == Some(comparison.after) && is_primary(conn, new, key)? {
+    if rows == Some(comparison.after) && written == Some(0) && is_primary(conn, new, key)? {
         return Ok(Some(comparison));
     }
     // If a key cannot be compared, the number of rows decides.
-    // New keys are other values of the old ones, so the old ones are not lost.
-    if let (Some(lacking), Some(0)) = (lacking(conn, [old, new], key)?, lacking(conn, [new, old], key)?) {
+    // New keys that the script did not write are other values of the old ones, so the old ones are not lost.
+    let lacks = (lacking(conn, [old, new], key)?, lacking(conn, [new, old], key)?);
+    if let (Some(lacking), Some(_)) = (lacks.0, lacks.1.filter(|new| Some(*new) <= written)) {
         comparison.lost = lacking;
         comparison.missing = missing(conn, [old, new], key)?;
     }
@@ -121,9 +132,28 @@ pub(super) fn is_primary(conn: &Connection, table: &str, key: &[String]) -> rusq
     Ok(folded_set(columns.iter().map(String::as_str)) == folded_set(key.iter().map(String::as_str)))
 }
 
-fn difference([left, right]: [&str; 2], key: &[String]) -> String {
-    let columns = key.join(", ");
-    format!("SELECT {columns} FROM main.{} EXCEPT SELECT {columns} FROM main.{}", quote(left), quote(right))
+fn difference(tables: [&str; 2], key: &[String]) -> String {
+    difference_of(tables, [key, key])
+}
+
+fn difference_of([left, right]: [&str; 2], [own, others]: [&[String]; 2]) -> String {
+    let (own, others) = (own.join(", "), others.join(", "));
+    format!("SELECT {own} FROM main.{} EXCEPT SELECT {others} FROM main.{}", quote(left), quote(right))
+}
+
+/// The number of values of these columns of the first table, quoted, that those of the second one lack, and some of them in words. `None`
+/// if they cannot be compared.
+pub(super) fn not_in(
+    conn: &Connection,
+    tables: [&str; 2],
+    [own, others]: [&[String]; 2],
+) -> rusqlite::Result<Option<(u64, Vec<String>)>> {
+    let difference = difference_of(tables, [own, others]);
+    let number: Option<i64> = known(value(conn, &format!("SELECT count(*) FROM ({difference})"), &[]))?;
+    match number {
+        Some(number @ 1..) => Ok(Some((number.unsigned_abs(), shown(conn, &difference, own)?))),
+        number => Ok(number.map(|_| (0, Vec::new()))),
+    }
 }
 
 /// The number of keys of the first table that the second one lost.
@@ -132,15 +162,16 @@ fn lacking(conn: &Connection, tables: [&str; 2], key: &[String]) -> rusqlite::Re
     Ok(known(value(conn, &sql, &[]))?.map(i64::unsigned_abs))
 }
 
-/// Some of these keys, in words. A key that cannot be read is left out.
+/// Some of these keys, in words.
 fn missing(conn: &Connection, tables: [&str; 2], key: &[String]) -> rusqlite::Result<Vec<String>> {
-    let values: Vec<String> = key.iter().map(|column| format!("quote({column})")).collect();
-    let sql = format!(
-        "SELECT {} FROM ({}) LIMIT {SHOWN_KEYS}",
-        values.join(" || ', ' || "),
-        difference(tables, key)
-    );
-    let columns = key.join(", ").replace('"', "");
+    shown(conn, &difference(tables, key), key)
+}
+
+/// The first rows of a query with these columns, in words. One that cannot be read is left out.
+fn shown(conn: &Connection, query: &str, columns: &[String]) -> rusqlite::Result<Vec<String>> {
+    let values: Vec<String> = columns.iter().map(|column| format!("quote({column})")).collect();
+    let sql = format!("SELECT {} FROM ({query}) LIMIT {SHOWN_KEYS}", values.join(" || ', ' || "));
+    let columns = columns.join(", ").replace('"', "");
     let read = || -> rusqlite::Result<Vec<String>> {
         let mut keys = conn.prepare(&sql)?;
         let keys = keys.query_map([], |row| {

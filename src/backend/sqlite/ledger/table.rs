@@ -44,6 +44,8 @@ pub(super) struct Table {
     pub(super) copies: Vec<(Option<u64>, String)>,
     /// What those statements did to values.
     pub(super) converted: Vec<Conversion>,
+    /// The number of rows that statements wrote into it without reading another table.
+    pub(super) written: u64,
     /// Rows that were taken, and rows that were inserted after the first ones were taken.
     pub(super) taken: u64,
     pub(super) put_back: u64,
@@ -73,6 +75,7 @@ impl Table {
             rows: None,
             writes: 0,
             copies: Vec::new(),
+            written: 0,
             converted: Vec::new(),
             taken: 0,
             put_back: 0,

@@ -69,6 +69,8 @@ pub struct TableChange {
     /// The number of rows that its statements deleted under this name. On PostgreSQL it includes rows that triggers, rules and foreign key
     /// actions deleted, and rows that moved to another partition.
     pub deleted: u64,
+    /// Whether triggers of its statements may have changed or deleted rows of it. On a server it is not known, and `false`.
+    pub by_triggers: bool,
     /// Its new name, if it was there before and was renamed.
     pub renamed_to: Option<String>,
     /// The number of rows that are gone although no statement names the table to delete them.
@@ -121,6 +123,7 @@ impl TableChange {
             updated: 0,
             upserted: 0,
             deleted: 0,
+            by_triggers: false,
             renamed_to: None,
             lost: 0,
             missing_keys: Vec::new(),
@@ -137,7 +140,7 @@ impl TableChange {
     /// Whether its statements wrote rows of it.
     #[cfg(feature = "sqlite")]
     pub(crate) fn is_written(&self) -> bool {
-        self.inserted + self.updated + self.upserted + self.deleted > 0
+        self.by_triggers || self.inserted + self.updated + self.upserted + self.deleted > 0
     }
 
     /// How the author allows the loss.
@@ -229,6 +232,9 @@ impl fmt::Display for TableChange {
                 ];
                 let written = written.iter().filter(|(_, rows)| *rows > 0);
                 let written = written.map(|(verb, rows)| format!("{verb} {} of `{table}`", Rows(*rows)));
+                let is_through = self.by_triggers && self.lost == 0;
+                let through = is_through.then(|| format!("changed rows of `{table}` through triggers"));
+                let written = written.chain(through);
                 f.write_str(&written.collect::<Vec<_>>().join(", "))
             }
             (Fate::Created, ..) => Ok(()),
@@ -351,6 +357,7 @@ impl TableChange {
         self.updated += later.updated;
         self.upserted += later.upserted;
         self.deleted += later.deleted;
+        self.by_triggers |= later.by_triggers;
         self.missing_keys.extend(later.missing_keys.iter().cloned());
         self.by = self.by.take().or_else(|| later.by.clone());
     }

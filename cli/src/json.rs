@@ -246,6 +246,7 @@ fn account(account: &Account) -> Value {
             "inserted": change.inserted,
             "updated": change.updated,
             "upserted": change.upserted,
+            "by_triggers": change.by_triggers,
             "deleted": change.deleted,
             "lost": change.lost,
         })

@@ -12,12 +12,13 @@ use rusqlite::Connection;
 use self::act::{Act, DroppedColumn, Name};
 pub(super) use self::ask::count;
 use self::ask::exists;
-use self::converted::Conversion;
+use self::foreseen::Foreseen;
 use self::moves::Moves;
 pub(super) use self::place::Place;
 use self::replacing::Replacements;
-use self::rows::{AtRisk, Rows};
+use self::rows::Rows;
 use self::schema_edits::SchemaEdits;
+use self::skipped::{Offered, Skipped};
 use self::temporary::Temporary;
 use self::views::Views;
 use super::fault;
@@ -39,6 +40,7 @@ mod copied;
 mod definition;
 mod drops;
 mod expression;
+mod foreseen;
 mod joined;
 mod later;
 mod losses;
@@ -49,6 +51,7 @@ mod replaced;
 mod replacing;
 mod rows;
 mod schema_edits;
+mod skipped;
 mod successor;
 mod table;
 mod temporary;
@@ -89,26 +92,7 @@ struct State {
     temporary: Temporary,
     views: Views,
     moves: Moves,
-}
-
-/// A statement that is about to run, and what is known of it.
-pub(super) struct Foreseen<'a> {
-    act: Act<'a>,
-    reach: Option<Reach>,
-    at_risk: AtRisk,
-    /// What it does to values: by copying by position, by its expressions, and by replacing rows in part.
-    changes_values: Vec<StepFinding>,
-    /// What a copy does to values that are lost if its table replaces the one that it reads.
-    converts: Vec<Conversion>,
-    /// Whether the object that it creates or drops exists.
-    exists: bool,
-    changes: u64,
-}
-
-impl Foreseen<'_> {
-    pub(super) fn reach(&self) -> Option<&Reach> {
-        self.reach.as_ref()
-    }
+    skipped: Vec<Skipped>,
 }
 
 impl Ledger {
@@ -152,15 +136,7 @@ impl Ledger {
 
     /// Looks at a statement before it runs.
     pub(super) fn foresee<'a>(&mut self, conn: &Connection, place: Place<'a>) -> Result<Foreseen<'a>, Fault> {
-        let mut foreseen = Foreseen {
-            act: Act::of(place.own),
-            reach: None,
-            at_risk: AtRisk::default(),
-            changes_values: Vec::new(),
-            converts: Vec::new(),
-            exists: false,
-            changes: conn.total_changes(),
-        };
+        let mut foreseen = Foreseen::new(Act::of(place.own), conn.total_changes());
         self.look(conn, place, &mut foreseen).map_err(fault)?;
         if let (Act::Drops { kind: "table", name }, true) = (&foreseen.act, self.must_refuse()) {
             if let Some(lost) = self.state.rows.lost_by_drop(conn, &name.key(), place.rest).map_err(fault)? {
@@ -226,6 +202,7 @@ impl Ledger {
                         let copied = copied::finding(conn, at, "main", &table.name)?;
                         foreseen.changes_values.extend(copied);
                         foreseen.converts = converted::by_copy(conn, at, &table.name)?;
+                        foreseen.offered = Offered::of(conn, at, &table.name)?;
                         if *verb == Verb::Replaces && !self.state.rows.is_new(&table.key()) {
                             let replacing = self.replacing.finding(conn, place.own, &table.name)?;
                             foreseen.changes_values.extend(replacing);
@@ -334,6 +311,10 @@ impl Ledger {
                         place,
                     )?;
                     self.state.rows.converts(&table.key(), &foreseen.converts, place);
+                    if let Some(offered) = &foreseen.offered {
+                        let skipped = offered.skipped(conn, (&table.name, counts[1]), place)?;
+                        self.state.skipped.extend(skipped);
+                    }
                 } else if self.is_temporary(table) {
                     self.state.rows.sets_aside(place.own);
                 }
@@ -454,6 +435,9 @@ impl Ledger {
             let tables = self.state.rows.close(conn, &mut self.state.findings)?;
             self.state.findings.extend(self.state.temporary.lost_triggers(conn)?);
             self.state.findings.extend(self.state.views.findings(conn)?);
+            self.state
+                .findings
+                .extend(self.state.skipped.iter().filter_map(|skipped| skipped.finding(&tables)));
             // A table that is rebuilt twice loses a column once, and a statement may be repeated for many rows.
             let mut said = BTreeSet::new();
             self.state.findings.retain(|found| said.insert(found.what.clone()));

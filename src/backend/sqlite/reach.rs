@@ -1,6 +1,7 @@
 //! [`Reach`]: the tables that a statement, its triggers and its foreign key actions can write, as `EXPLAIN` shows them.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::query::texts;
 use crate::sql::mentions;
@@ -15,6 +16,8 @@ pub(super) struct Reach {
     roots: Vec<i64>,
     /// The root pages from which its programs may delete, sorted.
     emptied: Vec<i64>,
+    /// The root pages of the tables whose rows its programs may change, sorted.
+    rewritten: Vec<i64>,
     /// Whether a trigger or a foreign key action runs.
     pub(super) runs_program: bool,
     /// Whether the statement itself may delete rows; for an `INSERT`, those that `REPLACE` removes.
@@ -23,7 +26,7 @@ pub(super) struct Reach {
     pub(super) is_virtual: bool,
 }
 
-/// `OPFLAG_ISUPDATE` in `sqliteInt.h`: the deletion is the first half of an update.
+/// `OPFLAG_ISUPDATE` in `sqliteInt.h`: the deletion is the first half of an update, or the insertion the second one.
 const IS_UPDATE: i64 = 4;
 
 impl Reach {
@@ -51,6 +54,11 @@ impl Reach {
                 ("Delete", (Some(cursor), flags, _)) if flags.unwrap_or_default() & IS_UPDATE == 0 => {
                     let open = cursors.iter().rfind(|(open, _)| *open == cursor);
                     reach.delete(programs > 1, open.map(|(_, root)| *root));
+                }
+                // A table WITHOUT ROWID is an index, whose insertions do not have the flag.
+                ("Insert", (Some(cursor), ..)) if programs > 1 && flags(row)? & IS_UPDATE != 0 => {
+                    let open = cursors.iter().rfind(|(open, _)| *open == cursor);
+                    insert(&mut reach.rewritten, open.map(|(_, root)| *root));
                 }
                 ("Program", _) => reach.runs_program = true,
                 ("VUpdate", _) => reach.is_virtual = true,
@@ -102,6 +110,23 @@ impl Reach {
         }
         named(conn, &self.emptied)
     }
+
+    /// The tables whose rows its programs may change.
+    pub(super) fn rewritten(&self, conn: &Connection) -> rusqlite::Result<Vec<String>> {
+        named(conn, &self.rewritten)
+    }
+}
+
+/// The flags of an instruction. Older versions of SQLite print them as a text.
+fn flags(row: &Row<'_>) -> rusqlite::Result<i64> {
+    Ok(match row.get_ref(6)? {
+        ValueRef::Integer(flags) => flags,
+        ValueRef::Text(flags) => std::str::from_utf8(flags)
+            .ok()
+            .and_then(|flags| i64::from_str_radix(flags, 16).ok())
+            .unwrap_or_default(),
+        _ => 0,
+    })
 }
 
 /// Adds a root page to a sorted list, unless the list has it.

@@ -114,3 +114,46 @@ fn a_row_that_is_added_does_not_make_up_for_one_that_is_lost() {
         ),
     ]);
 }
+
+/// A row that the copy leaves out is gone with its table, although no table takes its name.
+#[test]
+fn a_row_that_a_copy_leaves_out_is_noticed_when_its_table_is_dropped() {
+    let two = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES (1,'Ada'),(2,'Bo');
+        CREATE TABLE q(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO q VALUES (2,'Cy'),(3,'Di')";
+    let said = "~ drops `q`, although `p` did not get 1 row of it, which the copy left out; copy these rows under another key";
+    check(&[
+        Case(two, "INSERT OR IGNORE INTO p SELECT * FROM q; DROP TABLE q", said, COUNT, "3"),
+        Case(
+            two,
+            "INSERT INTO p(name, id) SELECT name, id FROM q WHERE true ON CONFLICT DO NOTHING; DROP TABLE q",
+            said,
+            COUNT,
+            "3",
+        ),
+        Case(
+            two,
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, name TEXT NOT NULL CHECK (name <> 'Di')); INSERT OR IGNORE INTO n SELECT * FROM q; DROP TABLE q",
+            "~ drops `q`, although `n` did not get 1 row of it",
+            "SELECT count(*) FROM n",
+            "1",
+        ),
+        // A table that was there has another row with the key.
+        Case(
+            two,
+            "INSERT OR IGNORE INTO q SELECT * FROM p; DROP TABLE p; ALTER TABLE q RENAME TO p",
+            "~ drops `p`, although `q` did not get 1 row of it",
+            COUNT,
+            "3",
+        ),
+        // Every value is there, the table stays, or its author leaves rows out.
+        Case(
+            two,
+            "CREATE TABLE names(name TEXT UNIQUE); INSERT OR IGNORE INTO names SELECT name FROM q UNION ALL SELECT name FROM q; DROP TABLE q",
+            "",
+            "SELECT count(*) FROM names",
+            "2",
+        ),
+        Case(two, "INSERT OR IGNORE INTO p SELECT * FROM q", "", COUNT, "3"),
+        Case(two, "INSERT OR IGNORE INTO p SELECT * FROM q WHERE id = 3; DROP TABLE q", "", COUNT, "3"),
+    ]);
+}

@@ -33,6 +33,10 @@ pub(super) struct Rows {
     pub(super) columns: Vec<ColumnChange>,
     /// The beginnings of statements whose reach is known.
     known: BTreeMap<String, AtRisk>,
+    /// Those whose triggers change rows, with the tables of these rows.
+    rewriting: BTreeMap<String, Vec<usize>>,
+    /// Those tables of the statement that is about to run.
+    rewritten: Vec<usize>,
     /// Those that delete from views, with the tables from which the triggers of the views delete.
     behind_views: BTreeMap<String, AtRisk>,
     /// Whether the script created a trigger, so that a new table may have one.
@@ -100,6 +104,7 @@ impl Rows {
         explain: impl FnOnce(&Connection) -> rusqlite::Result<Reach>,
     ) -> rusqlite::Result<(Option<Reach>, AtRisk)> {
         let table = name.key();
+        self.rewritten.clear();
         if table == "sqlite_sequence" {
             self.sets_sequence.push(own.to_owned());
         }
@@ -109,6 +114,7 @@ impl Rows {
         let key = form(own, verb, head);
         if let Some(at_risk) = self.known.get(&key).cloned() {
             self.write_view(&key);
+            self.rewritten = self.rewriting.get(&key).cloned().unwrap_or_default();
             let names: Vec<String> =
                 at_risk.iter().filter_map(|&place| self.tables[place].current.clone()).collect();
             for name in &names {
@@ -118,6 +124,10 @@ impl Rows {
         }
         let reach = explain(conn)?;
         let mut at_risk = self.reach(conn, &reach)?;
+        self.rewritten = reach.rewritten(conn)?.iter().map(|table| self.place(table)).collect();
+        if !self.rewritten.is_empty() {
+            self.rewriting.insert(key.clone(), self.rewritten.clone());
+        }
         if verb == Verb::Deletes && !at_risk.is_empty() && exists(conn, "view", &table)? {
             // What the triggers of a view delete is what the statement names.
             self.behind_views.insert(key.clone(), std::mem::take(&mut at_risk));
@@ -164,15 +174,21 @@ impl Rows {
             let place = self.place(&name.name);
             self.wrote_own(place, verb, own, at_risk.contains(&place), at);
         }
+        if changed > own {
+            for place in std::mem::take(&mut self.rewritten) {
+                self.tables[place].change.by_triggers |= !self.tables[place].is_new;
+            }
+        }
         let named = self.names.get(&name.key()).copied();
         for &place in at_risk {
             let is_own = named == Some(place);
             if is_own && names_all {
                 self.tables[place].rows = Some(0);
             } else if is_own || changed > own {
-                let before = self.tables[place].rows;
+                let Table { rows: before, taken, .. } = self.tables[place];
                 self.look(conn, place, at)?;
                 let table = &mut self.tables[place];
+                table.change.by_triggers |= changed > own && table.taken > taken && !table.is_new;
                 if is_own && verb == Verb::Replaces && table.taken > 0 {
                     table.put_back += more(table.rows, before);
                 }
@@ -323,6 +339,7 @@ impl Rows {
     /// Forgets the reach of statements, since the schema has changed.
     pub(super) fn forget_reach(&mut self) {
         self.known.clear();
+        self.rewriting.clear();
     }
 
     pub(super) fn has_new_trigger(&mut self) {

@@ -157,3 +157,19 @@ fn a_row_that_a_copy_leaves_out_is_noticed_when_its_table_is_dropped() {
         Case(two, "INSERT OR IGNORE INTO p SELECT * FROM q WHERE id = 3; DROP TABLE q", "", COUNT, "3"),
     ]);
 }
+
+#[test]
+fn rows_that_are_deleted_and_put_back_in_part_are_noticed() {
+    let back = |create: &str, back: &str| -> &'static str {
+        format!("{create} AS SELECT * FROM p; DELETE FROM p; {back}; DROP TABLE k").leak()
+    };
+    let said = "~ deletes the 2 rows of `p` and copies 1 back; copy every row back";
+    check(&[
+        Case(P, back("CREATE TEMP TABLE k", "INSERT INTO p SELECT * FROM k WHERE id = 2"), said, COUNT, "1"),
+        Case(P, back("CREATE TABLE k", "INSERT INTO p SELECT * FROM k LIMIT 1"), said, COUNT, "1"),
+        Case(P, back("CREATE TEMP TABLE k", "INSERT INTO p SELECT * FROM k"), "", COUNT, "2"),
+        // It is filled anew, from other rows.
+        Case(P, "DELETE FROM p; INSERT INTO p(name) SELECT DISTINCT p FROM tag", "", COUNT, "1"),
+        Case(P, "CREATE TEMP TABLE k AS SELECT * FROM p; DELETE FROM p", "", COUNT, "0"),
+    ]);
+}

@@ -214,11 +214,11 @@ impl Converting<'_> {
             return Ok(doubts);
         }
         let other = self.clauses.joined_by();
+        let own = self.alias.and_then(|alias| Tokens::new(alias).next_name()).unwrap_or_default();
         for from in columns::of(self.conn, "main", self.table)?.iter().filter(|name| (self.is_dropped)(name))
         {
             let is_target = |set: &&Set<'_>| {
-                mentions(set.value, from)
-                    || mentions(other, from) && reads_other(set.value, self.alias.unwrap_or_default())
+                mentions(set.value, from) || mentions(other, from) && reads_other(set.value, &own)
             };
             let targets: Vec<&Set<'_>> = self.clauses.sets.iter().filter(is_target).collect();
             let is_clear = |set: &&Set<'_>| {

@@ -137,6 +137,29 @@ impl Rows {
         Ok(by_count.max(by_key).max(by_copy).saturating_sub(elsewhere + deleted))
     }
 
+    /// The findings about tables whose rows were set aside, deleted and put back, not all of them.
+    pub(super) fn refilled_in_part(&self) -> Vec<StepFinding> {
+        let is_set_aside = |old: usize| {
+            let copies = self.tables.iter().enumerate().filter(|(place, _)| *place != old);
+            let mut copies = copies.flat_map(|(_, table)| table.copies.iter().map(|(_, text)| text));
+            copies.any(|text| self.names_it(text, old))
+                || self.set_aside.iter().any(|text| self.names_it(text, old))
+        };
+        let finding = |(place, table): (usize, &Table)| {
+            let (emptied, by) = table.emptied.as_ref()?;
+            let is_meant =
+                table.is_new || table.current.is_none() || table.refilled == 0 || table.refilled >= *emptied;
+            (!is_meant && is_set_aside(place)).then(|| {
+                let what = format!(
+                    "deletes the {emptied} rows of `{}` and copies {} back",
+                    table.change.table, table.refilled
+                );
+                StepFinding::new(ProblemKind::ValuesChanged, what, "copy every row back").by(by.clone())
+            })
+        };
+        self.tables.iter().enumerate().filter_map(finding).collect()
+    }
+
     /// The finding about a dropped table of which a new one, which has rows of its own, got no row.
     pub(super) fn uncopied_rows(&self, [old, new]: [usize; 2], after: u64) -> Option<StepFinding> {
         let (old, new) = (&self.tables[old], &self.tables[new]);

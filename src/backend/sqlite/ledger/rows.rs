@@ -173,6 +173,9 @@ impl Rows {
         if changed > 0 || !at_risk.is_empty() {
             let place = self.place(&name.name);
             self.wrote_own(place, verb, own, at_risk.contains(&place), at);
+            if names_all && own > 0 {
+                (self.tables[place].emptied, self.tables[place].refilled) = (Some((own, at.kept())), 0);
+            }
         }
         if changed > own {
             for place in std::mem::take(&mut self.rewritten) {
@@ -217,6 +220,7 @@ impl Rows {
         let adds = matches!(verb, Verb::Inserts | Verb::Replaces);
         if adds && has_word(at.own, &["select"]) {
             table.copies.push((Some(own), at.own.to_owned()));
+            table.refilled += own;
         } else if adds {
             table.written += own;
         }
@@ -450,6 +454,7 @@ impl Rows {
             findings
                 .extend(changed.map(|found| by.iter().fold(found.clone(), |found, by| found.by(by.clone()))));
         }
+        findings.extend(self.refilled_in_part());
         let mut changes = Vec::new();
         for (place, mut table) in self.tables.into_iter().enumerate() {
             if let Some(current) = table.current.as_deref().filter(|_| table.must_look || table.taken > 0) {

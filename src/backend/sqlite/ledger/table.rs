@@ -46,6 +46,9 @@ pub(super) struct Table {
     pub(super) converted: Vec<Conversion>,
     /// The number of rows that statements wrote into it without reading another table.
     pub(super) written: u64,
+    /// How many rows the last statement that deletes all of them deleted, and how many were copied into it since.
+    pub(super) emptied: Option<(u64, StatementPlace)>,
+    pub(super) refilled: u64,
     /// Rows that were taken, and rows that were inserted after the first ones were taken.
     pub(super) taken: u64,
     pub(super) put_back: u64,
@@ -77,6 +80,8 @@ impl Table {
             copies: Vec::new(),
             written: 0,
             converted: Vec::new(),
+            emptied: None,
+            refilled: 0,
             taken: 0,
             put_back: 0,
             looks: 0,

@@ -76,6 +76,7 @@ impl Reader<'_> {
         self.effects = Vec::new();
         // The settings of a script end with it.
         (self.path, self.is_lenient) = (None, false);
+        self.names.forget_temporary();
         match script.text.map(self.reading.split) {
             None => self.doubt(),
             // It is refused.
@@ -216,7 +217,9 @@ impl Reader<'_> {
             && match loss {
                 Loss::Object(Dropped { kind, name, if_exists, .. }) => *if_exists || is_created(kind, name),
                 Loss::Column { table, if_exists, .. } => *if_exists || is_created("table", table),
-                Loss::Rows { table, .. } | Loss::Overwritten(table) => is_created("table", table),
+                Loss::Rows { table, .. } | Loss::Overwritten(table) | Loss::Replaced(table) => {
+                    is_created("table", table)
+                }
                 _ => true,
             }
     }
@@ -243,7 +246,7 @@ fn as_written(loss: &Loss, grammar: &Grammar) -> Vec<Effect> {
                 // On MySQL, a schema is a database.
                 "schema" if !grammar.folds => effect(EffectKind::DropsDatabase, shown),
                 "schema" if *cascades => effect(EffectKind::DropsSchema, shown),
-                kind @ ("sequence" | "role" | "publication" | "subscription") => {
+                kind @ ("sequence" | "role" | "user" | "publication" | "subscription") => {
                     effect(EffectKind::DropsObject, described(kind, &shown))
                 }
                 kind if *cascades => effect(EffectKind::DropsDependents, format!("{kind} `{shown}`")),
@@ -254,7 +257,9 @@ fn as_written(loss: &Loss, grammar: &Grammar) -> Vec<Effect> {
             vec![Effect::new(EffectKind::DropsColumn, table.name.clone(), Evidence::Text).column(column)]
         }
         Loss::Rows { table, .. } => effect(EffectKind::DeletesRows, table.name.clone()),
-        Loss::Overwritten(table) => effect(EffectKind::OverwritesRows, table.name.clone()),
+        Loss::Overwritten(table) | Loss::Replaced(table) => {
+            effect(EffectKind::OverwritesRows, table.name.clone())
+        }
         Loss::Moved(table) => effect(EffectKind::MovesRows, table.name.clone()),
         Loss::Volatile(table) => effect(EffectKind::MakesVolatile, table.name.clone()),
         Loss::Server(what) => effect(EffectKind::DropsObject, (*what).to_owned()),

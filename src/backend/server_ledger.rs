@@ -278,6 +278,7 @@ impl<'s> Ledger<'s> {
                 {
                     account.created.push(SchemaObject::new(kind, name.to_string()));
                 }
+                Act::Drops { kind: "temporary table", .. } => {}
                 Act::Drops { kind, names, if_exists: false, .. } => {
                     for name in names {
                         self.note_drop(&mut account, place, kind, name);

@@ -25,6 +25,8 @@ pub(super) struct Column {
     /// The character set of the table, for a column that names none.
     default_charset: String,
     can_be_null: bool,
+    /// Whether its values are those of an expression.
+    is_generated: bool,
     /// Whether the session changes values that do not fit, instead of refusing them.
     is_lenient: bool,
 }
@@ -39,7 +41,7 @@ impl Column {
         // Each view of the schema gets the names as values, so that the server does not open all its tables.
         let (schema, name) = (schema(table, surroundings), text(Some(&table.name)));
         let sql = format!(
-            "SELECT c.COLUMN_NAME, c.COLUMN_TYPE, c.CHARACTER_SET_NAME, t.TABLE_COLLATION, c.IS_NULLABLE, @@sql_mode
+            "SELECT c.COLUMN_NAME, c.COLUMN_TYPE, c.CHARACTER_SET_NAME, t.TABLE_COLLATION, c.IS_NULLABLE, @@sql_mode, c.EXTRA
             FROM information_schema.COLUMNS c JOIN information_schema.TABLES t USING (TABLE_SCHEMA, TABLE_NAME)
             WHERE c.TABLE_SCHEMA = {schema} AND c.TABLE_NAME = {name} AND t.TABLE_SCHEMA = {schema} AND t.TABLE_NAME = {name}
             ORDER BY c.ORDINAL_POSITION"
@@ -68,6 +70,7 @@ impl Column {
             charset: get(row, 2),
             default_charset: collation.as_deref().map(charset_of).unwrap_or_default(),
             can_be_null: get::<String>(row, 4)? == "YES",
+            is_generated: get::<String>(row, 6).is_some_and(|extra| extra.contains("GENERATED")),
             is_lenient: !mode.contains("STRICT"),
         })
     }
@@ -76,7 +79,8 @@ impl Column {
     pub(super) fn can_lose_by(&self, retyped: &Retyped) -> bool {
         let charset = retyped.charset.as_deref().unwrap_or(&self.default_charset);
         let is_lenient = self.is_lenient || retyped.is_lenient;
-        can_cut(&self.kind, &retyped.to)
+        (retyped.using.is_some() && !self.is_generated)
+            || can_cut(&self.kind, &retyped.to)
             || (holds_text(&retyped.to) && self.can_lose_in(charset))
             || (is_lenient && may_misfit(&self.kind, &retyped.to))
             || (is_lenient && retyped.is_required && self.can_be_null)

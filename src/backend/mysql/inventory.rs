@@ -58,6 +58,15 @@ impl Inventory for Conn {
                 let deletes = |table: Found| table.effect(EffectKind::DeletesRows, surroundings);
                 Ok(Some(emptied.into_iter().map(deletes).collect()))
             }
+            Loss::Replaced(name) => {
+                let Some(found) = table(self, name, surroundings)? else { return Ok(None) };
+                let mut emptied = vec![found];
+                add_cascading(self, &mut emptied)?;
+                let kind =
+                    |place| if place == 0 { EffectKind::OverwritesRows } else { EffectKind::DeletesRows };
+                let effects = emptied.into_iter().enumerate();
+                Ok(Some(effects.map(|(place, table)| table.effect(kind(place), surroundings)).collect()))
+            }
             Loss::Overwritten(name) => written(self, name, EffectKind::OverwritesRows, surroundings),
             Loss::Moved(name) => written(self, name, EffectKind::MovesRows, surroundings),
             Loss::Volatile(name) => written(self, name, EffectKind::MakesVolatile, surroundings),
@@ -86,12 +95,12 @@ impl Inventory for Conn {
                 let found = query::column::<String>(self, &sql).map_err(fault)?;
                 Ok(found.map(|name| vec![effect(EffectKind::DropsObject, described("sequence", &name))]))
             }
-            Loss::Object(Dropped { kind: "role", name, .. }) => {
+            Loss::Object(Dropped { kind: kind @ ("role" | "user"), name, .. }) => {
                 // A user who may not read it is told what the text says.
                 let sql =
                     format!("SELECT User FROM mysql.user WHERE User = {} LIMIT 1", text(Some(&name.name)));
                 let found = query::column::<String>(self, &sql).map_err(fault)?;
-                Ok(found.map(|name| vec![effect(EffectKind::DropsObject, described("role", &name))]))
+                Ok(found.map(|name| vec![effect(EffectKind::DropsObject, described(kind, &name))]))
             }
             // No row is in them.
             Loss::Object(_) | Loss::Owned(_) | Loss::Server(_) | Loss::Calls(_) | Loss::Unread => {

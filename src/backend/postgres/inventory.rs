@@ -87,7 +87,9 @@ impl Inventory for Client {
                 }
                 Ok(Some(effects))
             }
-            Loss::Charset { .. } | Loss::Server(_) | Loss::Calls(_) | Loss::Unread => Ok(Some(Vec::new())),
+            Loss::Charset { .. } | Loss::Replaced(_) | Loss::Server(_) | Loss::Calls(_) | Loss::Unread => {
+                Ok(Some(Vec::new()))
+            }
         }
     }
 

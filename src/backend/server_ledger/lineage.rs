@@ -58,7 +58,12 @@ impl Lineage {
         match act {
             Act::Creates { kind: "table", name, is_temporary, replaces, if_not_exists } => {
                 let known = self.holder(name);
-                if *replaces {
+                if *is_temporary {
+                    // It hides a table of that name that stays.
+                    if let Some(table) = known.filter(|table| *replaces && self.tables[*table].is_temporary) {
+                        self.drop(table, place, name);
+                    }
+                } else if *replaces {
                     let table = known.unwrap_or_else(|| self.find_or_add(name));
                     self.drop(table, place, name);
                 } else if *if_not_exists && (known.is_some() || !self.by_name.contains_key(&name.key())) {
@@ -79,6 +84,14 @@ impl Lineage {
                     let table = self.find_or_add(from);
                     self.tables[table].names.push((place + 1, Some(to.clone())));
                     self.by_name.entry(to.key()).or_default().push(table);
+                }
+            }
+            Act::Drops { kind: "temporary table", names, .. } => {
+                for name in names {
+                    // One of the application may be there too.
+                    if let Some(table) = self.holder(name).filter(|table| self.tables[*table].is_temporary) {
+                        self.drop(table, place, name);
+                    }
                 }
             }
             Act::Deletes(name) => _ = self.find_or_add(name),

@@ -62,7 +62,7 @@ fn names(act: &mut Act) -> Vec<&mut ObjectName> {
         | Act::Alters(Some(name))
         | Act::Deletes(name)
         | Act::AddsRows(Some(name)) => vec![name],
-        Act::Drops { kind: "table", names, .. } => names.iter_mut().collect(),
+        Act::Drops { kind: "table" | "temporary table", names, .. } => names.iter_mut().collect(),
         Act::Renames(pairs) => pairs.iter_mut().flat_map(|(from, to)| [from, to]).collect(),
         _ => Vec::new(),
     }

@@ -1,6 +1,6 @@
 //! [`Changed`]: what a statement changes by name, for the check that it leaves the tables of the engine alone.
 
-use super::words::{Words, is_event};
+use super::words::{Words, is_event, is_routine};
 use super::{Act, Grammar, ObjectName};
 use crate::sql::Token;
 
@@ -32,7 +32,7 @@ const CONTAINERS: [&str; 12] = [
 ];
 
 impl Changed {
-    /// What a statement changes, by its tokens. What a routine or a variable contains is not known.
+    /// What a statement changes, by its tokens. What a routine contains that it calls, or a variable, is not known.
     pub(crate) fn by(tokens: &[Token<'_>], grammar: &Grammar) -> Vec<Self> {
         let Some(first) = tokens.first() else { return Vec::new() };
         // A text can be run: `PREPARE s FROM 'DROP TABLE a'`, or later, `SET @s = 'DROP TABLE a'`.
@@ -57,6 +57,10 @@ impl Changed {
                 contained(tokens.get(place..).unwrap_or_default(), grammar)
             });
         }
+        // A routine that is called later.
+        if !grammar.folds && first.is("create") && is_routine(tokens) {
+            return contained(tokens, grammar);
+        }
         if first.is_any(&CONTAINERS) || *first == Token::Mark(b'(') {
             return contained(tokens, grammar);
         }
@@ -74,7 +78,7 @@ fn inner(literal: &str, grammar: &Grammar) -> Vec<Changed> {
 /// What the statements inside another one change.
 fn contained(tokens: &[Token<'_>], grammar: &Grammar) -> Vec<Changed> {
     let is_explained = tokens[0].is_any(&["explain", "describe", "desc"]);
-    if is_explained && !tokens.iter().any(|token| token.is("analyze")) {
+    if is_explained && !tokens.iter().any(|token| token.is_any(&["analyze", "analyse"])) {
         return Vec::new();
     }
     let is_compound =
@@ -97,7 +101,7 @@ impl Words<'_, '_, '_> {
         let tables = |names: Vec<ObjectName>| Some(names.into_iter().map(Changed::Table).collect());
         let rows = |names: Vec<ObjectName>| Some(names.into_iter().map(Changed::Rows).collect());
         match act {
-            Some(Act::Drops { kind: "table", names, .. }) if !self.is_at(&["temporary"]) => tables(names),
+            Some(Act::Drops { kind: "table", names, .. }) => tables(names),
             Some(Act::Drops { kind: "schema" | "database", names, .. }) => {
                 Some(names.into_iter().map(|name| Changed::Schema(name.name)).collect())
             }
@@ -126,7 +130,8 @@ impl Words<'_, '_, '_> {
                 tables(vec![self.name()?])
             }
             _ if first.is("update") => {
-                while self.skip(&["low_priority", "ignore", "only"]) {}
+                while self.skip(&["low_priority", "ignore"]) {}
+                self.skip_only();
                 let name = self.name()?;
                 // A table of several may only be read.
                 let is_alone = self.rest.iter().take(3).any(|token| token.is("set"));
@@ -134,7 +139,7 @@ impl Words<'_, '_, '_> {
             }
             _ if first.is("merge") => {
                 self.skip(&["into"]);
-                self.skip(&["only"]);
+                self.skip_only();
                 rows(vec![self.name()?])
             }
             _ if first.is("copy") => {
@@ -173,7 +178,7 @@ impl Words<'_, '_, '_> {
         while self.skip(&["online", "ignore"]) {}
         self.skip(&["table"]).then_some(())?;
         self.skip_exists();
-        self.skip(&["only"]);
+        self.skip_only();
         let mut names = vec![self.name()?];
         let matters = ["add", "drop", "alter", "rename", "schema"];
         if self.grammar.folds && !self.rest.iter().any(|token| token.is_any(&matters)) {
@@ -212,6 +217,9 @@ mod tests {
             ("DROP /*M!100301 TABLE */ a", "a"),
             ("DROP TABLES a", "a"),
             ("DROP TEMPORARY TABLE a", ""),
+            ("CREATE PROCEDURE p() DROP TABLE a", "a"),
+            ("CREATE DEFINER = x@y FUNCTION f() RETURNS INT BEGIN DELETE FROM a; RETURN 1; END", "rows of a"),
+            ("CREATE TABLE `function` (b INT)", "function"),
             ("DROP VIEW a", ""),
             ("DROP DATABASE IF EXISTS `a`", "schema a"),
             ("drop schema a", "schema a"),
@@ -247,7 +255,7 @@ mod tests {
             ("ANALYZE DELETE FROM a", "rows of a"),
             ("SELECT * FROM a", ""),
             ("LOCK TABLES a WRITE", ""),
-            ("CREATE PROCEDURE p() BEGIN DROP TABLE a; END", ""),
+            ("CREATE PROCEDURE p() BEGIN DROP TABLE a; END", "a"),
             ("CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW DELETE FROM b", "writes to a"),
             ("CREATE TRIGGER before AFTER INSERT ON a FOR EACH ROW DELETE FROM b", ""),
             ("CREATE INDEX rule ON a (b)", "a"),

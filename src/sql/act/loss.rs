@@ -30,6 +30,8 @@ pub(crate) enum Loss {
     Moved(ObjectName),
     /// It overwrites rows of a table.
     Overwritten(ObjectName),
+    /// It overwrites rows of a table by deleting them first, so that foreign keys delete others: `REPLACE` on MySQL.
+    Replaced(ObjectName),
     /// It keeps the rows of a table from now on only until the server stops.
     Volatile(ObjectName),
     /// It gives a column another type.
@@ -160,7 +162,10 @@ fn read(tokens: &[Token<'_>], grammar: &Grammar, depth: usize) -> Vec<Loss> {
         // An event runs by itself, and one that is made now may do so at once.
         _ if first.is_any(&["create", "alter"]) && !grammar.folds && is_event(tokens) => {
             let place = tokens.iter().position(|token| token.is("do"));
-            place.map_or_else(Vec::new, |place| body(behind(place + 1), grammar, depth - 1))
+            // Another time makes the event that is there run: `ALTER EVENT e ON SCHEDULE AT NOW()`
+            let is_started = first.is("alter") && tokens.iter().any(|it| it.is_any(&["schedule", "enable"]));
+            let unseen = || if is_started { vec![Loss::Unread] } else { Vec::new() };
+            place.map_or_else(unseen, |place| body(behind(place + 1), grammar, depth - 1))
         }
         _ if first.is("set") && tokens.get(1).is_some_and(|second| second.is("statement")) => {
             let place = tokens.iter().position(|token| token.is("for"));
@@ -208,7 +213,7 @@ fn explained(tokens: &[Token<'_>], grammar: &Grammar, depth: usize) -> Vec<Loss>
     ];
     let Some(place) = tokens.iter().position(|token| token.is_any(&starts)) else { return Vec::new() };
     let options = &tokens[..place];
-    let analyze = options.iter().position(|token| token.is("analyze"));
+    let analyze = options.iter().position(|token| token.is_any(&["analyze", "analyse"]));
     let is_off =
         |place: usize| options.get(place + 1).is_some_and(|value| value.is_any(&["false", "off", "0"]));
     match analyze {

@@ -161,12 +161,15 @@ impl<'a> Words<'_, 'a, '_> {
             {
                 ahead.next();
             }
+            // `DELETE QUICK FROM a`
+            if token.is("delete") && !self.grammar.folds {
+                while ahead.skip(&["low_priority", "quick", "ignore"]) {}
+            }
             if token.is("delete") && ahead.skip(&["from"]) || token.is("truncate") {
                 ahead.skip(&["table"]);
                 found.extend(ahead.list());
             } else if token.is("delete") && !ahead.is_at(&AFTER_ON_DELETE) {
                 // `DELETE a FROM b AS a`
-                while ahead.skip(&["low_priority", "quick", "ignore"]) {}
                 let named = ahead.list();
                 let of = named.iter().flat_map(|alias| self.named_as(alias)).collect::<Vec<_>>();
                 found.extend(named);
@@ -209,9 +212,12 @@ impl<'a> Words<'_, 'a, '_> {
     fn list(&mut self) -> Vec<ObjectName> {
         let mut names = Vec::new();
         loop {
-            self.skip(&["only"]);
+            let is_enclosed = self.skip_only();
             let Some(name) = self.name() else { break };
             names.push(name);
+            if is_enclosed {
+                self.skip_mark(b')');
+            }
             // `DELETE a.* FROM a`
             if self.skip_mark(b'.') {
                 self.skip_mark(b'*');
@@ -233,7 +239,7 @@ impl<'a> Words<'_, 'a, '_> {
         while self.skip(&["online", "ignore", "materialized", "foreign"]) {}
         let has_kind = self.kind().is_some();
         self.skip_exists();
-        self.skip(&["only"]);
+        self.skip_only();
         Act::Alters(if has_kind { self.name() } else { None })
     }
 
@@ -274,6 +280,11 @@ impl<'a> Words<'_, 'a, '_> {
         is_next
     }
 
+    /// Skips `ONLY` before a table, and returns whether the table is in parentheses: `DELETE FROM ONLY (a)`.
+    pub(super) fn skip_only(&mut self) -> bool {
+        self.skip(&["only"]) && self.skip_mark(b'(')
+    }
+
     fn kind(&mut self) -> Option<&'static str> {
         KINDS
             .into_iter()
@@ -295,7 +306,15 @@ impl<'a> Words<'_, 'a, '_> {
     pub(super) fn part(&mut self) -> Option<String> {
         match self.next()? {
             // `U&"a\0062"`
-            Token::Word("u" | "U") if self.rest.first() == Some(&Token::Mark(b'&')) => None,
+            Token::Word("u" | "U") if self.rest.first() == Some(&Token::Mark(b'&')) => {
+                self.next();
+                let Token::Quoted(quoted) = self.next()? else { return None };
+                let name = quoted.strip_prefix('"')?.strip_suffix('"')?.replace("\"\"", "\"");
+                // `U&"a!0062" UESCAPE '!'`
+                let escape =
+                    if self.skip(&["uescape"]) { self.next()?.spelling()?.chars().nth(1)? } else { '\\' };
+                unescaped(&name, escape)
+            }
             Token::Word(name) if self.grammar.folds => Some(name.to_ascii_lowercase()),
             Token::Word(name) => Some(name.to_owned()),
             Token::Quoted(quoted) => {
@@ -346,8 +365,15 @@ impl<'a> Words<'_, 'a, '_> {
     }
 
     fn dropping(&mut self) -> Option<Act> {
-        self.skip(&["temporary", "materialized", "foreign"]);
+        let is_temporary = self.skip(&["temporary"]);
+        self.skip(&["materialized", "foreign"]);
         let kind = self.kind()?;
+        // `DROP EVENT TRIGGER`
+        if kind == "event" && self.is_at(&["trigger"]) {
+            return None;
+        }
+        // It leaves a table alone that has the same name and stays.
+        let kind = if is_temporary { "temporary table" } else { kind };
         self.skip(&["concurrently"]);
         let if_exists = self.skip_exists();
         let mut names = vec![self.name()?];
@@ -371,7 +397,7 @@ impl<'a> Words<'_, 'a, '_> {
         self.skip(&["online", "ignore"]);
         self.skip(&["table"]).then_some(())?;
         self.skip_exists();
-        self.skip(&["only"]);
+        self.skip_only();
         let from = self.name()?;
         let mut depth = 0_usize;
         while let Some(token) = self.next() {
@@ -424,12 +450,33 @@ impl<'a> Words<'_, 'a, '_> {
     fn deletion(&mut self) -> Option<Act> {
         while self.skip(&["low_priority", "quick", "ignore", "history"]) {}
         self.skip(&["from"]).then_some(())?;
-        self.skip(&["only"]);
+        let is_enclosed = self.skip_only();
         let table = self.name()?;
+        if is_enclosed {
+            self.skip_mark(b')');
+        }
         // `DELETE FROM a, b USING ...`, `DELETE FROM a.* USING ...`
         let is_one = !self.skip_mark(b',') && !self.skip_mark(b'.');
         is_one.then_some(Act::Deletes(table))
     }
+}
+
+/// A name with its characters in the place of their numbers: `\0062`, `\+000062`.
+fn unescaped(name: &str, escape: char) -> Option<String> {
+    let mut parts = name.split(escape);
+    let mut found = parts.next()?.to_owned();
+    while let Some(part) = parts.next() {
+        // `\\` is one of them.
+        if part.is_empty() {
+            found.push(escape);
+            found.push_str(parts.next()?);
+            continue;
+        }
+        let (digits, len) = part.strip_prefix('+').map_or((part, 4), |digits| (digits, 6));
+        found.push(char::from_u32(u32::from_str_radix(digits.get(..len)?, 16).ok()?)?);
+        found.push_str(digits.get(len..)?);
+    }
+    Some(found)
 }
 
 /// The text between quotes, or between dollar quotes: `$tag$ ... $tag$`.
@@ -475,6 +522,17 @@ fn calls_routine(words: &[Token<'_>]) -> bool {
 /// Whether it is about an event, and not a table with such a name: `CREATE DEFINER = a@b EVENT e`.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) fn is_event(tokens: &[Token<'_>]) -> bool {
+    first_kind(tokens).is_some_and(|kind| kind.is("event"))
+}
+
+/// Whether it is about a function or a procedure.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) fn is_routine(tokens: &[Token<'_>]) -> bool {
+    first_kind(tokens).is_some_and(|kind| kind.is_any(&["function", "procedure"]))
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn first_kind<'a>(tokens: &[Token<'a>]) -> Option<Token<'a>> {
     let kinds = ["event", "table", "view", "index", "trigger", "function", "procedure", "database", "schema"];
-    tokens.iter().find(|token| token.is_any(&kinds)).is_some_and(|kind| kind.is("event"))
+    tokens.iter().copied().find(|token| token.is_any(&kinds))
 }

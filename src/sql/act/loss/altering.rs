@@ -18,9 +18,17 @@ impl Words<'_, '_, '_> {
         let is_type = self.skip(&["type"]);
         (is_type || self.skip(&["table"])).then_some(())?;
         let is_sure = self.skip_exists();
-        let is_only = self.skip(&["only"]);
+        let is_only = self.is_at(&["only"]);
+        let is_enclosed = self.skip_only();
         let table = self.name()?;
+        if is_enclosed {
+            self.skip_mark(b')');
+        }
         self.skip_mark(b'*');
+        // MariaDB: `ALTER TABLE a WAIT 5 DROP b`
+        if !self.grammar.folds && !self.skip(&["nowait"]) && self.skip(&["wait"]) {
+            self.next();
+        }
         let mut depth = 0_i32;
         let actions = self.rest.split(|token| {
             match token {
@@ -133,6 +141,10 @@ impl Words<'_, '_, '_> {
         let (to, using) = self.type_text();
         let is_required = !is_alter && self.rest.windows(2).any(|two| two[0].is("not") && two[1].is("null"));
         let charset = self.charset();
+        // `MODIFY a INT AS (b + 1) STORED` replaces the values.
+        let is_generated = self.rest.iter().any(|token| token.is("generated"))
+            || self.rest.windows(2).any(|two| two[0].is("as") && two[1] == Token::Mark(b'('));
+        let using = using.or_else(|| (!is_alter && is_generated).then(Vec::new));
         Some(vec![Loss::Type(Retyped {
             table: table.clone(),
             column,
@@ -208,18 +220,7 @@ impl Words<'_, '_, '_> {
             "on",
         ];
         let end = self.rest.iter().position(|token| token.is_any(&ENDS)).unwrap_or(self.rest.len());
-        let mut text = String::new();
-        for token in self.rest.get(..end).unwrap_or_default() {
-            match token {
-                Token::Mark(mark) => text.push(char::from(*mark)),
-                Token::Word(word) | Token::Quoted(word) => {
-                    if text.ends_with(|c: char| c.is_alphanumeric() || c == ')') {
-                        text.push(' ');
-                    }
-                    text.push_str(word);
-                }
-            }
-        }
+        let text = text_of(self.rest.get(..end).unwrap_or_default());
         let using = self.rest.get(end).filter(|token| token.is("using")).map(|_| {
             let words = Self::new(self.rest.get(end + 1..).unwrap_or_default(), self.grammar);
             let name = |place: usize| Self::new(&words.rest[place..], words.grammar).part();
@@ -227,4 +228,21 @@ impl Words<'_, '_, '_> {
         });
         (text, using)
     }
+}
+
+/// The text of tokens, with few blanks.
+pub(super) fn text_of(tokens: &[Token<'_>]) -> String {
+    let mut text = String::new();
+    for token in tokens {
+        match token {
+            Token::Mark(mark) => text.push(char::from(*mark)),
+            Token::Word(word) | Token::Quoted(word) => {
+                if text.ends_with(|c: char| c.is_alphanumeric() || c == ')') {
+                    text.push(' ');
+                }
+                text.push_str(word);
+            }
+        }
+    }
+    text
 }

@@ -1,12 +1,13 @@
 //! Reads what a single statement takes away, word by word.
 
+use super::altering::text_of;
 use super::{Dropped, Loss, Others};
 use crate::sql::Token;
 use crate::sql::act::ObjectName;
 use crate::sql::act::words::Words;
 
 /// The objects that can be dropped, and take others with them.
-const KINDS: [&str; 20] = [
+const KINDS: [&str; 19] = [
     "table",
     "view",
     "index",
@@ -24,14 +25,15 @@ const KINDS: [&str; 20] = [
     "server",
     "language",
     "collation",
-    "role",
     "publication",
     "subscription",
 ];
 
 /// The first words of other objects that `CASCADE` drops something with.
-const RARE_KINDS: [(&str, &str); 4] = [
+const RARE_KINDS: [(&str, &str); 6] = [
     ("operator", "operator"),
+    ("cast", "cast"),
+    ("transform", "transform"),
     ("access", "access method"),
     ("text", "text search object"),
     ("conversion", "conversion"),
@@ -140,7 +142,8 @@ impl Words<'_, '_, '_> {
             }
             "merge" => {
                 self.skip(&["into"]);
-                let others = if self.skip(&["only"]) { Others::Keys } else { Others::Cascading };
+                let others = if self.is_at(&["only"]) { Others::Keys } else { Others::Cascading };
+                self.skip_only();
                 let table = self.name()?;
                 let has = |word: &str| self.rest.windows(2).any(|two| two[0].is("then") && two[1].is(word));
                 match (has("delete"), has("update")) {
@@ -151,17 +154,18 @@ impl Words<'_, '_, '_> {
             }
             "replace" => {
                 while self.skip(&["low_priority", "delayed", "into"]) {}
-                vec![Loss::Overwritten(self.name()?)]
+                vec![Loss::Replaced(self.name()?)]
             }
             "load" => {
                 let place = self.rest.windows(3).position(|three| {
                     three[0].is("replace") && three[1].is("into") && three[2].is("table")
                 })?;
                 self.rest = self.rest.get(place + 3..)?;
-                vec![Loss::Overwritten(self.name()?)]
+                vec![Loss::Replaced(self.name()?)]
             }
             "update" => {
-                while self.skip(&["low_priority", "ignore", "only"]) {}
+                while self.skip(&["low_priority", "ignore"]) {}
+                self.skip_only();
                 // `ON CONFLICT DO UPDATE SET`
                 if self.is_at(&["set"]) {
                     return None;
@@ -239,8 +243,17 @@ impl Words<'_, '_, '_> {
         while let Some(first) = words.rest.first() {
             let mut ahead = words;
             let name = ahead.name().filter(|_| !is_table);
-            is_table =
-                first.is_any(&["into", "table", "exists", "references", "key", "index", "unique", "copy"]);
+            is_table = first.is_any(&[
+                "into",
+                "table",
+                "exists",
+                "references",
+                "key",
+                "index",
+                "unique",
+                "copy",
+                "only",
+            ]);
             let is_call = ahead.rest.first() == Some(&Token::Mark(b'('));
             match name {
                 Some(name) if is_call && !is_table && !found.contains(&name) => found.push(name),
@@ -254,13 +267,21 @@ impl Words<'_, '_, '_> {
     /// The role, publication or subscription that a statement creates.
     pub(super) fn made(mut self) -> Option<(&'static str, ObjectName)> {
         self.skip(&["create"]).then_some(())?;
-        let kind = if self.skip(&["user", "group"]) {
-            "role"
-        } else {
-            ["role", "publication", "subscription"].into_iter().find(|kind| self.skip(&[kind]))?
-        };
+        let others = ["publication", "subscription"];
+        let kind = self.role().or_else(|| others.into_iter().find(|kind| self.skip(&[kind])))?;
         self.skip_exists();
         Some((kind, self.object_name(kind)?))
+    }
+
+    /// A role. On PostgreSQL, users and groups are roles.
+    fn role(&mut self) -> Option<&'static str> {
+        let is_user = self.skip(&["user", "group"]);
+        let is_role = !is_user && self.skip(&["role"]);
+        match (is_user, is_role) {
+            (true, _) if !self.grammar.folds => Some("user"),
+            (true, _) | (_, true) => Some("role"),
+            (false, false) => None,
+        }
     }
 
     fn drops(&mut self) -> Option<Vec<Loss>> {
@@ -279,8 +300,8 @@ impl Words<'_, '_, '_> {
         let kind = if self.skip(&["data"]) {
             self.skip(&["wrapper"]);
             "foreign data wrapper"
-        } else if self.skip(&["user", "group"]) {
-            "role"
+        } else if let Some(kind) = self.role() {
+            kind
         } else if let Some(kind) = KINDS.into_iter().find(|kind| self.skip(&[kind])) {
             kind
         } else if self.skip(&["tables"]) {
@@ -296,8 +317,17 @@ impl Words<'_, '_, '_> {
         self.skip(&["concurrently"]);
         let if_exists = self.skip_exists();
         // `DROP USER MAPPING`
-        if kind == "role" && self.is_at(&["mapping"]) {
+        if self.is_at(&["mapping"]) && ["role", "user"].contains(&kind) {
             return None;
+        }
+        // `DROP OPERATOR === (a, b)`, `DROP CAST (a AS b)`: they have no name of their own.
+        if ["operator", "cast", "transform"].contains(&kind) {
+            let end = self.rest.iter().position(|token| token.is_any(&["cascade", "restrict"]));
+            let shown = text_of(self.rest.get(..end.unwrap_or(self.rest.len()))?);
+            let (name, cascades) = (ObjectName::new(None, shown, self.grammar), self.cascades());
+            let on = None;
+            let dropped = Dropped { kind, name, on, if_exists, cascades, is_replaced: false };
+            return Some(vec![Loss::Object(dropped)]);
         }
         let mut names = vec![self.object_name(kind)?];
         loop {
@@ -313,17 +343,21 @@ impl Words<'_, '_, '_> {
             names.push(self.object_name(kind)?);
         }
         let on = if self.skip(&["on"]) { self.name() } else { None };
-        let cascades = self.rest.iter().any(|token| token.is("cascade"));
+        let cascades = self.cascades();
         let object = |name| {
             Loss::Object(Dropped { kind, name, on: on.clone(), if_exists, cascades, is_replaced: false })
         };
         Some(names.into_iter().map(object).collect())
     }
 
+    fn cascades(&self) -> bool {
+        self.rest.iter().any(|token| token.is("cascade"))
+    }
+
     /// The next name. That of a role is a text on MySQL, with the host it connects from: `'a'@'b'`.
     fn object_name(&mut self, kind: &str) -> Option<ObjectName> {
         let name = match self.rest.first() {
-            Some(Token::Quoted(text)) if kind == "role" && !self.grammar.folds => {
+            Some(Token::Quoted(text)) if ["role", "user"].contains(&kind) && !self.grammar.folds => {
                 self.next();
                 let name = text.trim_matches(['\'', '"', '`']).to_owned();
                 ObjectName::new(None, name, self.grammar)

@@ -74,6 +74,7 @@ const POSTGRES: &str = "CREATE SCHEMA crm; CREATE TABLE crm.c (id int); INSERT I
     CREATE TABLE of_list1 (a int REFERENCES list1 ON DELETE CASCADE); CREATE TABLE of_lists (a int REFERENCES lists ON DELETE CASCADE);
     CREATE TABLE ma (a int); CREATE TABLE pa (a int); CREATE TABLE son () INHERITS (ma, pa); CREATE TABLE daughter () INHERITS (ma);
     CREATE TABLE grandson () INHERITS (ma, daughter);
+    CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq); CREATE VIEW of_operator AS SELECT 1 === 1;
     CREATE SEQUENCE sq; CREATE TABLE ser (id int DEFAULT nextval('sq')); CREATE MATERIALIZED VIEW mv AS SELECT 1 AS a;";
 
 /// Scripts that take something away, and what a plan says of them.
@@ -172,6 +173,24 @@ const ASKED_ON_POSTGRES: &[(&str, &str)] = &[
     ),
     ("ALTER TYPE pair DROP ATTRIBUTE y CASCADE", "drops the column `pair.y`, drops the column `typed.y`"),
     ("DELETE FROM u USING t WHERE t.id = u.id", "deletes rows of `u`"),
+    ("DELETE FROM ONLY (u)", "deletes rows of `u`"),
+    ("EXPLAIN (ANALYSE) DELETE FROM u", "deletes rows of `u`"),
+    ("CREATE TEMP TABLE u (a int); DROP TABLE u; DROP TABLE u", "drops the table `u`"),
+    ("CREATE TEMP TABLE u (a int); DELETE FROM public.u", "deletes rows of `u`"),
+    ("SELECT 1 AS a INTO TEMP u; ALTER TABLE u RENAME TO x; DROP TABLE x; TRUNCATE u", "deletes rows of `u`"),
+    (
+        "CREATE SCHEMA s; CREATE TABLE s.u (a int); SET search_path = s, public; DROP TABLE u; DROP TABLE u",
+        "drops the table `u`",
+    ),
+    (
+        "CREATE SCHEMA s; CREATE TABLE s.u (a int); SET search_path = s, public; DROP SCHEMA s CASCADE; DROP TABLE u",
+        "drops the table `u`",
+    ),
+    (r#"DELETE FROM U&"\0075""#, "deletes rows of `u`"),
+    (
+        "DROP OPERATOR === (int, int) CASCADE",
+        "drops all that depends on the operator `===(int,int)` (as its text reads)",
+    ),
     ("WITH x AS MATERIALIZED (DELETE FROM u RETURNING *) SELECT * FROM x", "deletes rows of `u`"),
     ("ALTER TABLE u SET UNLOGGED", "makes `u` a table that can lose all rows when the server stops"),
     ("REFRESH MATERIALIZED VIEW mv WITH NO DATA", "deletes rows of `mv`"),
@@ -223,6 +242,11 @@ const NOT_ASKED_ON_POSTGRES: &[(&str, &str)] = &[
     ("CREATE FUNCTION two() RETURNS int LANGUAGE sql AS $$SELECT 1 + length('do it')$$; SELECT two()", ""),
     ("CREATE TABLE ids (a int DEFAULT f(), at timestamp with time zone) WITH (fillfactor = 70)", ""),
     ("DROP INDEX h_i", "drops the index `h_i`"),
+    (
+        "CREATE TEMP TABLE u (a int); DELETE FROM u; TRUNCATE pg_temp.u; DROP TABLE u; DROP TABLE IF EXISTS gone",
+        "",
+    ),
+    ("DROP OPERATOR IF EXISTS @@@ (int, int) CASCADE; DROP EVENT TRIGGER IF EXISTS gone", ""),
     ("LOCK TABLE u IN SHARE MODE; REFRESH MATERIALIZED VIEW mv; REINDEX TABLE u; CLUSTER t USING t_pkey", ""),
     ("CREATE RULE r AS ON INSERT TO w DO INSTEAD DELETE FROM u", ""),
     ("PREPARE q AS SELECT 1; CREATE TABLE ex AS EXECUTE q", ""),
@@ -410,6 +434,17 @@ const ASKED_ON_MYSQL: &[(&str, &str)] = &[
         "changes the type of the column `c.email`, which can cut its values",
     ),
     ("DROP SEQUENCE sq", "drops the sequence `sq`"),
+    (
+        "ALTER TABLE c MODIFY email VARCHAR(255) AS ('') STORED",
+        "changes the type of the column `c.email`, which can cut its values",
+    ),
+    ("ALTER TABLE c WAIT 5 DROP email", "drops the column `c.email`"),
+    ("CREATE TEMPORARY TABLE c (a INT); DROP TEMPORARY TABLE c; DROP TABLE c", "drops the table `c`"),
+    ("CREATE TEMPORARY TABLE c (a INT); DROP TABLE c; DROP TABLE c", "drops the table `c`"),
+    ("DROP TEMPORARY TABLE IF EXISTS c; TRUNCATE c", "deletes rows of `c`"),
+    ("DELETE QUICK FROM owner", "deletes rows of `owner`, deletes rows of `owned`"),
+    ("REPLACE INTO owner VALUES (1)", "overwrites rows of `owner`, deletes rows of `owned`"),
+    ("ALTER EVENT ev ENABLE", "runs `ALTER EVENT ev ENABLE`, and what it does cannot be read"),
     ("RESET MASTER", "drops the binary logs of the server (as its text reads)"),
     ("CREATE EVENT soon ON SCHEDULE AT CURRENT_TIMESTAMP DO DELETE FROM c", "deletes rows of `c`"),
     ("/*M!100300 DROP */ /*M!100300 TABLE c */", "drops the table `c`"),
@@ -433,6 +468,7 @@ const NOT_ASKED_ON_MYSQL: &[(&str, &str)] = &[
     ("ALTER TABLE c DROP COLUMN IF EXISTS gone", ""),
     ("CREATE OR REPLACE TABLE n (a INT); DROP TABLE n", ""),
     ("DROP TEMPORARY TABLE IF EXISTS c", ""),
+    ("CREATE TEMPORARY TABLE c (a INT); DELETE FROM c; TRUNCATE c; DROP TEMPORARY TABLE c", ""),
     ("REPLACE INTO c VALUES (1, 'a')", "overwrites rows of `c`"),
     ("UPDATE c SET email = 'a'", "overwrites rows of `c`"),
     ("UPDATE c SET email = 'a' WHERE id = 1", ""),

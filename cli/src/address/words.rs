@@ -9,7 +9,7 @@ use crate::failure::{Failure, Result};
 
 /// What to do about an address that its password makes unclear.
 pub(super) const ENCODING_HINT: &str =
-    "percent-encode the special characters of the password (`@` is %40, `/` is %2F)";
+    "percent-encode the special characters of the password (`@` is %40, `/` is %2F, `#` is %23, `?` is %3F)";
 
 /// Where a part of an address is written.
 #[derive(Debug)]

@@ -12,7 +12,8 @@ use self::sql_mode::leniency;
 use crate::effect::{Effect, EffectKind, Evidence, Forecast, PlannedScript, Trust};
 use crate::error::Abridged;
 use crate::fault::{Fault, FaultKind};
-use crate::sql::act::{Act, Dropped, Grammar, Loss, ObjectName};
+use crate::sql::Token;
+use crate::sql::act::{Act, Changed, Dropped, Grammar, Loss, ObjectName};
 use crate::sql::pieces::{Piece, Refused};
 
 /// Splits a script into its statements.
@@ -40,6 +41,7 @@ pub(super) fn forecasts(
         path: None,
         created: BTreeSet::new(),
         functions: BTreeMap::new(),
+        fired: BTreeMap::new(),
         made: BTreeMap::new(),
         is_known: true,
         is_lenient: false,
@@ -61,6 +63,8 @@ struct Reader<'s> {
     created: BTreeSet<(&'static str, String)>,
     /// Whether functions that were asked about may change rows, by their names.
     functions: BTreeMap<String, bool>,
+    /// The triggers that delete something, by the tables and words that fire them.
+    fired: BTreeMap<(String, Vec<&'static str>), Option<String>>,
     /// What the functions call that the scripts created, by their names; `None` for one that may change rows.
     made: BTreeMap<String, Option<Vec<ObjectName>>>,
     /// Whether the script makes MySQL change values that do not fit, instead of refusing them.
@@ -100,6 +104,11 @@ impl Reader<'_> {
         }
         for loss in Loss::of(&tokens, grammar) {
             self.lose(loss, text);
+        }
+        for table in Changed::by(&tokens, grammar) {
+            if let Changed::Rows(table) = table {
+                self.fire(table, &tokens);
+            }
         }
         // `SET STATEMENT sql_mode = '' FOR ALTER TABLE ...`
         if tokens.get(1).is_some_and(|second| second.is("statement")) {
@@ -149,6 +158,32 @@ impl Reader<'_> {
             Ok(None) | Err(_) => as_written(&loss, self.reading.grammar),
         };
         self.add(effects);
+    }
+
+    /// Notes the trigger that a statement fires by writing to a table, if it deletes something. A statement that deletes is asked about itself.
+    fn fire(&mut self, table: ObjectName, tokens: &[Token<'_>]) {
+        let has = |word: &str| tokens.iter().any(|token| token.is(word));
+        let events: Vec<&'static str> = match tokens.first() {
+            Some(first) if first.is("delete") => return,
+            Some(first) if first.is("update") => vec!["UPDATE"],
+            Some(first) if first.is_any(&["insert", "copy", "load"]) && !has("update") && !has("replace") => {
+                vec!["INSERT"]
+            }
+            _ => vec!["INSERT", "UPDATE", "DELETE"],
+        };
+        let before = self.names.as_before(Loss::Overwritten(table), self.path.as_deref());
+        let Some(Loss::Overwritten(table)) = before else { return };
+        let surroundings = Surroundings { current: self.current.as_deref(), path: self.path.as_deref() };
+        let place = format!("{:?} {}", surroundings.schemas_of(&table), table.key());
+        let (server, key) = (&mut self.server, (place, events));
+        if !self.fired.contains_key(&key) {
+            let trigger = server.fired(&table, &key.1, surroundings).unwrap_or(None);
+            self.fired.insert(key.clone(), trigger);
+        }
+        if let Some(Some(trigger)) = self.fired.get(&key) {
+            let shown = format!("{trigger} ON {table}");
+            self.add([Effect::new(EffectKind::Unread, shown, Evidence::Catalog)]);
+        }
     }
 
     /// From here on it is not known what is there.

@@ -109,6 +109,24 @@ impl Inventory for Conn {
         }
     }
 
+    fn fired(
+        &mut self,
+        table: &ObjectName,
+        events: &[&'static str],
+        surroundings: Surroundings<'_>,
+    ) -> Result<Option<String>, Fault> {
+        let sql = format!(
+            "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = {} AND EVENT_OBJECT_TABLE = {}
+            AND EVENT_MANIPULATION IN ('{}') AND LOWER(ACTION_STATEMENT) REGEXP '(^|[^a-z_])(delete|truncate|drop)([^a-z_]|$)'
+            ORDER BY 1 LIMIT 1",
+            schema(table, surroundings),
+            text(Some(&table.name)),
+            events.join("', '")
+        );
+        let found = query::column::<String>(self, &sql).map_err(fault)?;
+        Ok(found.map(|name| format!("TRIGGER {name}")))
+    }
+
     fn has_unread(&mut self, functions: &[ObjectName]) -> Result<bool, Fault> {
         let is_one = |name: &ObjectName| {
             let schema =

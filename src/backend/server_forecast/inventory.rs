@@ -12,6 +12,14 @@ pub(in crate::backend) trait Inventory {
     /// What a statement takes away, with everything that goes with it; `None` if what it names is not there.
     fn lost(&mut self, loss: &Loss, surroundings: Surroundings<'_>) -> Result<Option<Vec<Effect>>, Fault>;
 
+    /// A trigger or a rule that a statement with one of these words fires on a table, and whose text deletes something.
+    fn fired(
+        &mut self,
+        table: &ObjectName,
+        events: &[&'static str],
+        surroundings: Surroundings<'_>,
+    ) -> Result<Option<String>, Fault>;
+
     /// Whether one of these functions may change rows: it is not the server's own, and its text cannot be read or has a statement that changes
     /// something.
     fn has_unread(&mut self, functions: &[ObjectName]) -> Result<bool, Fault>;

@@ -74,6 +74,11 @@ const POSTGRES: &str = "CREATE SCHEMA crm; CREATE TABLE crm.c (id int); INSERT I
     CREATE TABLE of_list1 (a int REFERENCES list1 ON DELETE CASCADE); CREATE TABLE of_lists (a int REFERENCES lists ON DELETE CASCADE);
     CREATE TABLE ma (a int); CREATE TABLE pa (a int); CREATE TABLE son () INHERITS (ma, pa); CREATE TABLE daughter () INHERITS (ma);
     CREATE TABLE grandson () INHERITS (ma, daughter);
+    CREATE FUNCTION clean() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF tg_op = ''INSERT'' THEN DELETE FROM u; END IF; RETURN new; END';
+    CREATE TABLE cleaned (a int); CREATE TRIGGER cleans BEFORE INSERT ON cleaned FOR EACH ROW EXECUTE FUNCTION clean();
+    CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF tg_op = ''DELETE'' THEN INSERT INTO kid VALUES (1); END IF; RETURN new; END';
+    CREATE TABLE audited (a int); CREATE TRIGGER audits AFTER INSERT OR UPDATE OR DELETE ON audited FOR EACH ROW EXECUTE FUNCTION audit();
+    CREATE TABLE ruled (a int); CREATE RULE also AS ON INSERT TO ruled DO ALSO DELETE FROM u;
     CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq); CREATE VIEW of_operator AS SELECT 1 === 1;
     CREATE SEQUENCE sq; CREATE TABLE ser (id int DEFAULT nextval('sq')); CREATE MATERIALIZED VIEW mv AS SELECT 1 AS a;";
 
@@ -174,6 +179,11 @@ const ASKED_ON_POSTGRES: &[(&str, &str)] = &[
     ("ALTER TYPE pair DROP ATTRIBUTE y CASCADE", "drops the column `pair.y`, drops the column `typed.y`"),
     ("DELETE FROM u USING t WHERE t.id = u.id", "deletes rows of `u`"),
     ("DELETE FROM ONLY (u)", "deletes rows of `u`"),
+    (
+        "INSERT INTO cleaned VALUES (1); INSERT INTO cleaned VALUES (2)",
+        "runs `TRIGGER cleans ON cleaned`, and what it does cannot be read",
+    ),
+    ("INSERT INTO ruled VALUES (1)", "runs `RULE also ON ruled`, and what it does cannot be read"),
     ("EXPLAIN (ANALYSE) DELETE FROM u", "deletes rows of `u`"),
     ("CREATE TEMP TABLE u (a int); DROP TABLE u; DROP TABLE u", "drops the table `u`"),
     ("CREATE TEMP TABLE u (a int); DELETE FROM public.u", "deletes rows of `u`"),
@@ -244,6 +254,10 @@ const NOT_ASKED_ON_POSTGRES: &[(&str, &str)] = &[
     ("DROP INDEX h_i", "drops the index `h_i`"),
     (
         "CREATE TEMP TABLE u (a int); DELETE FROM u; TRUNCATE pg_temp.u; DROP TABLE u; DROP TABLE IF EXISTS gone",
+        "",
+    ),
+    (
+        "UPDATE cleaned SET a = 1 WHERE a = 2; UPDATE ruled SET a = 1 WHERE a = 2; INSERT INTO audited VALUES (1)",
         "",
     ),
     ("DROP OPERATOR IF EXISTS @@@ (int, int) CASCADE; DROP EVENT TRIGGER IF EXISTS gone", ""),
@@ -438,6 +452,7 @@ const ASKED_ON_MYSQL: &[(&str, &str)] = &[
         "ALTER TABLE c MODIFY email VARCHAR(255) AS ('') STORED",
         "changes the type of the column `c.email`, which can cut its values",
     ),
+    ("INSERT INTO cleaned VALUES (1)", "runs `TRIGGER cleans ON cleaned`, and what it does cannot be read"),
     ("ALTER TABLE c WAIT 5 DROP email", "drops the column `c.email`"),
     ("CREATE TEMPORARY TABLE c (a INT); DROP TEMPORARY TABLE c; DROP TABLE c", "drops the table `c`"),
     ("CREATE TEMPORARY TABLE c (a INT); DROP TABLE c; DROP TABLE c", "drops the table `c`"),
@@ -494,12 +509,13 @@ const NOT_ASKED_ON_MYSQL: &[(&str, &str)] = &[
         "",
     ),
     ("HANDLER c OPEN; HANDLER c READ FIRST; HANDLER c CLOSE; FLUSH TABLES; ALTER EVENT ev DISABLE", ""),
+    ("UPDATE cleaned SET a = 1 WHERE a = 2", ""),
     ("/*!999999 DELETE FROM c */; RENAME TABLE px TO py; DROP USER IF EXISTS 'gone'@'localhost'", ""),
 ];
 
 #[test]
 fn mysql_says_what_goes_with_what_a_script_drops() {
-    const BEFORE: [&str; 14] = [
+    const BEFORE: [&str; 16] = [
         "CREATE TABLE c (id INT PRIMARY KEY, email VARCHAR(255)) DEFAULT CHARSET utf8mb4",
         "INSERT INTO c VALUES (1, 'x'), (2, 'y')",
         "CREATE VIEW v AS SELECT id FROM c",
@@ -512,6 +528,8 @@ fn mysql_says_what_goes_with_what_a_script_drops() {
         "CREATE TABLE vers (id INT) WITH SYSTEM VERSIONING",
         "CREATE TABLE p (a INT) PARTITION BY RANGE (a) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (20))",
         "CREATE TABLE px (a INT)",
+        "CREATE TABLE cleaned (a INT)",
+        "CREATE TRIGGER cleans AFTER INSERT ON cleaned FOR EACH ROW DELETE FROM owner WHERE id = new.a",
         "CREATE SEQUENCE sq",
         "CREATE EVENT ev ON SCHEDULE EVERY 1 YEAR DO DELETE FROM c",
     ];

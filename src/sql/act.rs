@@ -7,8 +7,11 @@ use crate::dialect::quote_in;
 mod changed;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod loss;
+mod quoted;
 #[cfg(feature = "mysql")]
 mod rows;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod subject;
 #[cfg(all(test, any(feature = "postgres", feature = "mysql")))]
 mod tests;
 mod words;

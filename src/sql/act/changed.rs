@@ -1,6 +1,7 @@
 //! [`Changed`]: what a statement changes by name, for the check that it leaves the tables of the engine alone.
 
-use super::words::{Words, is_event, is_routine};
+use super::subject::{is_event, is_routine};
+use super::words::Words;
 use super::{Act, Grammar, ObjectName};
 use crate::sql::Token;
 

@@ -1,6 +1,7 @@
 //! [`Loss`]: what a statement for a server takes away, by its words.
 
-use super::words::{Words, is_event};
+use super::subject::is_event;
+use super::words::Words;
 use super::{Grammar, ObjectName};
 use crate::sql::Token;
 

@@ -1,5 +1,6 @@
 //! Reads what a statement does, word by word.
 
+use super::quoted::{text_inside, unescaped};
 use super::{Act, Grammar, ObjectName};
 use crate::sql::Token;
 
@@ -461,33 +462,6 @@ impl<'a> Words<'_, 'a, '_> {
     }
 }
 
-/// A name with its characters in the place of their numbers: `\0062`, `\+000062`.
-fn unescaped(name: &str, escape: char) -> Option<String> {
-    let mut parts = name.split(escape);
-    let mut found = parts.next()?.to_owned();
-    while let Some(part) = parts.next() {
-        // `\\` is one of them.
-        if part.is_empty() {
-            found.push(escape);
-            found.push_str(parts.next()?);
-            continue;
-        }
-        let (digits, len) = part.strip_prefix('+').map_or((part, 4), |digits| (digits, 6));
-        found.push(char::from_u32(u32::from_str_radix(digits.get(..len)?, 16).ok()?)?);
-        found.push_str(digits.get(len..)?);
-    }
-    Some(found)
-}
-
-/// The text between quotes, or between dollar quotes: `$tag$ ... $tag$`.
-fn text_inside(quoted: &str) -> Option<&str> {
-    let quoted = quoted.trim_start_matches(|c| c != '\'' && c != '$');
-    match quoted.strip_prefix('$').and_then(|rest| rest.split_once('$')) {
-        Some((_, body)) => body.rsplit_once('$')?.0.rsplit_once('$').map(|(body, _)| body),
-        None => quoted.strip_prefix('\'')?.strip_suffix('\''),
-    }
-}
-
 /// Whether a query calls a function other than these, which change no rows.
 fn calls_routine(words: &[Token<'_>]) -> bool {
     const HARMLESS: [&str; 18] = [
@@ -517,22 +491,4 @@ fn calls_routine(words: &[Token<'_>]) -> bool {
                 .is_some_and(|name| !HARMLESS.iter().any(|known| name.eq_ignore_ascii_case(known)))
     };
     words.windows(2).any(is_call)
-}
-
-/// Whether it is about an event, and not a table with such a name: `CREATE DEFINER = a@b EVENT e`.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(super) fn is_event(tokens: &[Token<'_>]) -> bool {
-    first_kind(tokens).is_some_and(|kind| kind.is("event"))
-}
-
-/// Whether it is about a function or a procedure.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(super) fn is_routine(tokens: &[Token<'_>]) -> bool {
-    first_kind(tokens).is_some_and(|kind| kind.is_any(&["function", "procedure"]))
-}
-
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-fn first_kind<'a>(tokens: &[Token<'a>]) -> Option<Token<'a>> {
-    let kinds = ["event", "table", "view", "index", "trigger", "function", "procedure", "database", "schema"];
-    tokens.iter().copied().find(|token| token.is_any(&kinds))
 }

@@ -19,7 +19,7 @@ fn runner<B: Backend>(scripts: &[&str]) -> MigrationRunner<B> {
     let set = (1..)
         .zip(scripts)
         .map(|(number, script)| Migration::from_scripts(format!("{number}_it"), (*script).to_owned(), None));
-    MigrationRunner::for_backend(set.collect::<Vec<_>>()).unwrap().lock_timeout(Duration::from_secs(2))
+    MigrationRunner::for_backend(set.collect::<Vec<_>>()).unwrap().lock_timeout(servers::PATIENCE)
 }
 
 /// The parts of the error of a run on PostgreSQL that blames the engine's own tables.
@@ -339,11 +339,11 @@ fn an_address_without_a_database_is_named() {
 #[test]
 fn a_lost_connection_is_nothing_to_correct() {
     on_postgres::with(|database, client| {
-        let it = runner::<Postgres>(&["CREATE TABLE t (a INT); SELECT pg_sleep(60)"]);
+        let it = runner::<Postgres>(&["CREATE TABLE t (a INT); SELECT pg_sleep(3600)"]);
         let error = thread::scope(|scope| {
             let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
             let ends =
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)'
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3600)'
                 AND datname = current_database() AND pid <> pg_backend_pid()";
             while rows(client, ends).is_empty() {
                 thread::sleep(Duration::from_millis(10));
@@ -371,11 +371,11 @@ fn a_lost_connection_is_nothing_to_correct() {
     on_mysql::with(|database, conn| {
         for (script, end) in [
             (
-                "INSERT INTO t VALUES (1); DO SLEEP(60)",
+                "INSERT INTO t VALUES (1); DO SLEEP(3600)",
                 "; nothing of it was kept; run again when the server can be reached",
             ),
             (
-                "CREATE TABLE u (a INT); DO SLEEP(60)",
+                "CREATE TABLE u (a INT); DO SLEEP(3600)",
                 " it is marked dirty; call `recover` with `Recovery::Retry` to continue where it stopped, or call `recover` with \
                  `Recovery::MarkDone` once it is done by hand",
             ),
@@ -384,7 +384,7 @@ fn a_lost_connection_is_nothing_to_correct() {
             let it = runner::<Mysql>(&[script]);
             let error = thread::scope(|scope| {
                 let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
-                let sleeping = "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO = 'DO SLEEP(60)' AND DB = DATABASE()";
+                let sleeping = "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO = 'DO SLEEP(3600)' AND DB = DATABASE()";
                 let session = loop {
                     match mysql_rows(conn, sleeping).pop() {
                         Some(session) => break session,

@@ -67,6 +67,19 @@ pub(crate) fn with(test: impl FnOnce(&MysqlDatabase, &mut Conn)) {
     }
 }
 
+/// Makes a table whose only row is locked, so that `UPDATE gate SET x = 1` waits until [`open`] is called or this connection ends.
+pub(crate) fn gate(database: &MysqlDatabase) -> Conn {
+    let mut gate = database.connect();
+    gate.query_drop("CREATE TABLE gate (x INT); INSERT INTO gate VALUES (0)").unwrap();
+    gate.query_drop("START TRANSACTION; SELECT * FROM gate FOR UPDATE").unwrap();
+    gate
+}
+
+/// Opens a [`gate`].
+pub(crate) fn open(gate: &mut Conn) {
+    gate.query_drop("ROLLBACK").unwrap();
+}
+
 #[test]
 fn migrations_are_applied_once_and_undone_with_a_line_in_the_log() {
     with(|_, conn| {
@@ -356,7 +369,8 @@ fn whoever_waits_for_the_lock_is_told_who_holds_it() {
     with(|database, conn| {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let notes = Arc::clone(&heard);
-        let slow = runner([Migration::sql("1_slow", "DO SLEEP(2)")]);
+        let mut gate = gate(database);
+        let slow = runner([Migration::sql("1_slow", "UPDATE gate SET x = 1")]);
         let it = runner([users()]).lock_timeout(Duration::from_millis(200)).observe(move |event| {
             if let switchy_schema::Event::Waiting { holder, .. } = event {
                 notes.lock().unwrap().push((*holder).to_owned());
@@ -364,24 +378,27 @@ fn whoever_waits_for_the_lock_is_told_who_holds_it() {
         });
         thread::scope(|scope| {
             let slow = scope.spawn(|| slow.run(&mut database.connect()).unwrap());
-            while !rows(conn, "SHOW PROCESSLIST").iter().any(|line| line.contains("SLEEP(2)")) {
-                assert!(!slow.is_finished(), "{:?}", slow.join());
+            let working = "SELECT ID FROM information_schema.PROCESSLIST
+                WHERE INFO = 'UPDATE gate SET x = 1' AND DB = DATABASE()";
+            let session = loop {
+                match rows(conn, working).pop() {
+                    Some(session) => break session,
+                    None => assert!(!slow.is_finished(), "{:?}", slow.join()),
+                }
                 thread::sleep(Duration::from_millis(10));
-            }
+            };
             let error = it.run(&mut *conn).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::LockTimeout);
-            let session =
-                rows(conn, "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO = 'DO SLEEP(2)'");
             let said = error.to_string();
             for part in [
                 &*format!(
-                    "(session {} of the server, from localhost as root, running `DO SLEEP(2)` since ",
-                    session[0]
+                    "(session {session} of the server, from localhost as root, running `UPDATE gate SET x = 1` since "
                 ),
-                &*format!(" UTC; `KILL {}` ends it); waited ", session[0]),
+                &*format!(" UTC; `KILL {session}` ends it); waited "),
             ] {
                 assert!(said.contains(part), "{part} is not in {said}");
             }
+            open(&mut gate);
             slow.join().unwrap();
         });
         assert!(heard.lock().unwrap()[0].contains("since "), "{heard:?}");

@@ -51,6 +51,19 @@ fn tables(client: &mut Client) -> Vec<String> {
     )
 }
 
+/// Makes a table whose only row is locked, so that `SELECT x FROM gate FOR SHARE` waits until [`open`] is called or this connection ends.
+pub(crate) fn gate(database: &PostgresDatabase) -> Client {
+    let mut gate = database.connect();
+    gate.batch_execute("CREATE TABLE gate (x int); INSERT INTO gate VALUES (0)").unwrap();
+    gate.batch_execute("BEGIN; SELECT x FROM gate FOR UPDATE").unwrap();
+    gate
+}
+
+/// Opens a [`gate`].
+pub(crate) fn open(gate: &mut Client) {
+    gate.batch_execute("ROLLBACK").unwrap();
+}
+
 /// Runs a test with its own database, if there is a server.
 pub(crate) fn with(test: impl FnOnce(&PostgresDatabase, &mut Client)) {
     if let Some(database) = servers::postgres() {

@@ -1,16 +1,15 @@
 //! A step outside a transaction that fails behind statements that only set the session has done nothing, and is not dirty.
 
-use std::time::Duration;
-
 use switchy_schema::{
     Backend, FaultKind, Migration, MigrationError, MigrationRunner, Mysql, Postgres, State,
 };
 
+use crate::servers::PATIENCE;
 use crate::{mysql as on_mysql, postgres as on_postgres};
 
 fn outside<B: Backend>(script: &str) -> MigrationRunner<B> {
     let set = vec![Migration::from_scripts("1_it", script.to_owned(), None).outside_transaction()];
-    MigrationRunner::for_backend(set).unwrap().lock_timeout(Duration::from_secs(2))
+    MigrationRunner::for_backend(set).unwrap().lock_timeout(PATIENCE)
 }
 
 /// What a run says, and the state of its migration afterwards.

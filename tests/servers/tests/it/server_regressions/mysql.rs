@@ -1,51 +1,68 @@
 //! Regressions on MySQL and MariaDB.
 
+use std::collections::BTreeSet;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use switchy_schema::backend::Catalog;
 use switchy_schema::{Lock, Migration, MigrationRunner, Mysql, Recovery, TableName};
 
-use super::{ada, retry};
-use crate::mysql::{rows, with};
-use crate::servers;
+use super::{ada, retry, wait_until};
+use crate::mysql::{gate, open, rows, with};
+use crate::servers::{self, PATIENCE, patiently};
 
 fn outside(script: &str) -> MigrationRunner<Mysql> {
     let set = vec![Migration::from_scripts("1_it", script.to_owned(), None).outside_transaction()];
-    MigrationRunner::for_backend(set).unwrap().lock_timeout(Duration::from_secs(2))
+    MigrationRunner::for_backend(set).unwrap().lock_timeout(PATIENCE)
 }
 
 fn inside(script: &str) -> MigrationRunner<Mysql> {
     let set = vec![Migration::from_scripts("1_it", script.to_owned(), None)];
-    MigrationRunner::for_backend(set).unwrap().lock_timeout(Duration::from_secs(2))
+    MigrationRunner::for_backend(set).unwrap().lock_timeout(PATIENCE)
 }
 
 /// Waits for a session on the database whose entry in the process list contains a text, and returns its id.
+#[track_caller]
 fn session(conn: &mut Conn, text: &str) -> u64 {
-    let began = Instant::now();
-    loop {
-        let found: Option<u64> = conn
-            .query_first(format!(
-                "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()
-                AND (STATE LIKE '{text}' OR INFO LIKE '{text}')"
-            ))
-            .unwrap();
-        match found {
-            Some(id) => return id,
-            None if began.elapsed() > Duration::from_secs(10) => {
-                panic!("{text}: {:?}", rows(conn, "SHOW FULL PROCESSLIST"))
-            }
-            None => thread::sleep(Duration::from_millis(5)),
-        }
-    }
+    let look = || {
+        let found = conn.query_first(format!(
+            "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()
+            AND (STATE LIKE '{text}' OR INFO LIKE '{text}')"
+        ));
+        found.unwrap().ok_or_else(|| format!("{text}: {:?}", rows(conn, "SHOW FULL PROCESSLIST")))
+    };
+    patiently(look, || Ok(())).unwrap()
 }
 
+/// The statement that a session runs, and its state: two equal statements have different numbers. It is empty when the session has ended.
+fn statement(conn: &mut Conn, id: u64) -> Vec<String> {
+    rows(
+        conn,
+        &format!(
+            "SELECT QUERY_ID, COMMAND FROM information_schema.PROCESSLIST WHERE ID = {id} AND COMMAND <> 'Busy'"
+        ),
+    )
+}
+
+/// Waits until a session waits for a row.
+#[track_caller]
+fn wait_until_locked(conn: &mut Conn, id: u64) {
+    let waits = format!(
+        "SELECT 1 FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id = {id} AND trx_state = 'LOCK WAIT'"
+    );
+    wait_until("a session waits for a row", || {
+        // InnoDB does not renew the table while it is read more often.
+        thread::sleep(Duration::from_millis(150));
+        !rows(conn, &waits).is_empty()
+    });
+}
+
+#[track_caller]
 fn wait_until_gone(conn: &mut Conn, id: u64) {
-    while !rows(conn, &format!("SELECT ID FROM information_schema.PROCESSLIST WHERE ID = {id}")).is_empty() {
-        thread::sleep(Duration::from_millis(5));
-    }
+    let it = format!("SELECT ID FROM information_schema.PROCESSLIST WHERE ID = {id}");
+    wait_until("a session ends", || rows(conn, &it).is_empty());
 }
 
 #[test]
@@ -86,7 +103,10 @@ fn a_note_that_is_tried_again_does_not_outlive_its_transaction() {
             CREATE TABLE heavy (id INT PRIMARY KEY); INSERT INTO heavy SELECT seq FROM seq_1_to_2000",
         )
         .unwrap();
-        let it = outside("SET autocommit = 0; UPDATE t SET n = 1 WHERE id = 1 AND SLEEP(3) = 0; COMMIT");
+        let mut gate = gate(database);
+        let it = outside(
+            "SET autocommit = 0; UPDATE t SET n = 1 WHERE id = 1 AND EXISTS (SELECT * FROM gate); COMMIT",
+        );
         thread::scope(|scope| {
             let run = scope
                 .spawn(|| it.run(&mut database.connect()).map(|_| ()).map_err(|error| error.to_string()));
@@ -96,9 +116,9 @@ fn a_note_that_is_tried_again_does_not_outlive_its_transaction() {
                 "START TRANSACTION; DELETE FROM heavy; SELECT * FROM __switchy_migrations FOR UPDATE",
             )
             .unwrap();
-            let mut third = database.connect();
-            session(&mut third, "UPDATE%__switchy_migrations%");
-            thread::sleep(Duration::from_millis(100));
+            open(&mut gate);
+            let waits = session(&mut gate, "UPDATE%__switchy_migrations%");
+            wait_until_locked(&mut gate, waits);
             conn.query_drop("SELECT * FROM t WHERE id = 1 FOR UPDATE").unwrap();
             conn.query_drop("ROLLBACK").unwrap();
             let outcome = run.join().unwrap();
@@ -113,16 +133,22 @@ fn a_note_that_is_tried_again_does_not_outlive_its_transaction() {
 fn a_note_that_fails_behind_a_statement_does_not_make_it_undone() {
     for lead in ["", "SELECT 1; "] {
         with(|database, conn| {
-            conn.query_drop("CREATE TABLE t (x INT); CREATE PROCEDURE p() BEGIN INSERT INTO t VALUES (1); DO SLEEP(0.5); END").unwrap();
+            let mut gate = gate(database);
+            conn.query_drop(
+                "CREATE TABLE t (x INT); CREATE PROCEDURE p() BEGIN INSERT INTO t VALUES (1); UPDATE gate SET x = 1; END",
+            )
+            .unwrap();
             let it = outside(&format!("{lead}CALL p()"));
             thread::scope(|scope| {
                 let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
-                session(conn, "%SLEEP(0.5)%");
+                session(conn, "UPDATE gate%");
                 conn.query_drop("START TRANSACTION; SELECT * FROM __switchy_migrations FOR UPDATE").unwrap();
-                let mut third = database.connect();
-                let id = session(&mut third, "UPDATE%__switchy_migrations%");
-                third.query_drop(format!("KILL QUERY {id}")).unwrap();
-                thread::sleep(Duration::from_millis(100));
+                open(&mut gate);
+                let id = session(&mut gate, "UPDATE%__switchy_migrations%");
+                wait_until_locked(&mut gate, id);
+                let killed = statement(&mut gate, id);
+                gate.query_drop(format!("KILL QUERY {id}")).unwrap();
+                wait_until("the statement ends", || statement(&mut gate, id) != killed);
                 conn.query_drop("ROLLBACK").unwrap();
                 run.join().unwrap();
             });
@@ -350,18 +376,14 @@ fn a_read_lock_on_everything_does_not_outlive_a_script() {
     let (database, conn) = (&server.database, &mut server.connect());
     {
         let outcome = outside("FLUSH TABLES WITH READ LOCK; SELECT 1; UNLOCK TABLES").run(&mut *conn);
-        let free = thread::scope(|scope| {
+        let is_free = thread::scope(|scope| {
             let write = scope.spawn(|| database.connect().query_drop("CREATE TABLE t (x INT)"));
-            let began = Instant::now();
-            while !write.is_finished() && began.elapsed() < Duration::from_secs(2) {
-                thread::sleep(Duration::from_millis(20));
-            }
-            let free = write.is_finished();
+            let is_free = patiently(|| write.is_finished().then_some(()).ok_or_else(String::new), || Ok(()));
             conn.query_drop("UNLOCK TABLES").unwrap();
             write.join().unwrap().unwrap();
-            free
+            is_free.is_ok()
         });
-        assert!(free, "nobody can write to the server any more: {outcome:?}");
+        assert!(is_free, "nobody can write to the server any more: {outcome:?}");
         outcome.unwrap();
     }
 }
@@ -487,14 +509,10 @@ fn waiting_for_the_tracking_table_has_an_end() {
         thread::scope(|scope| {
             let run = scope
                 .spawn(|| it.run(&mut database.connect()).map(|_| ()).map_err(|error| error.to_string()));
-            let began = Instant::now();
-            while !run.is_finished() && began.elapsed() < Duration::from_secs(5) {
-                thread::sleep(Duration::from_millis(20));
-            }
-            let has_ended = run.is_finished();
+            let has_ended = patiently(|| run.is_finished().then_some(()).ok_or_else(String::new), || Ok(()));
             conn.query_drop("UNLOCK TABLES").unwrap();
             let outcome = run.join().unwrap();
-            assert!(has_ended, "it waits for a day where lock_timeout is 300 ms: {outcome:?}");
+            assert!(has_ended.is_ok(), "it waits for a day where lock_timeout is 300 ms: {outcome:?}");
         });
     });
 }
@@ -579,20 +597,12 @@ fn a_view_is_the_same_whatever_database_is_chosen() {
         other.query_drop("START TRANSACTION; SELECT * FROM v").unwrap();
         thread::scope(|scope| {
             let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
-            let began = Instant::now();
-            let id = loop {
+            let look = || {
                 let found: Option<u64> = conn.query_first("SELECT ID FROM information_schema.PROCESSLIST WHERE STATE = 'Waiting for table metadata lock'
                     AND INFO LIKE 'CREATE OR REPLACE VIEW%'").unwrap();
-                if let Some(id) = found {
-                    break id;
-                }
-                assert!(
-                    began.elapsed() < Duration::from_secs(10),
-                    "{:?}",
-                    rows(conn, "SHOW FULL PROCESSLIST")
-                );
-                thread::sleep(Duration::from_millis(5));
+                found.ok_or_else(|| format!("{:?}", rows(conn, "SHOW FULL PROCESSLIST")))
             };
+            let id = patiently(look, || Ok(())).unwrap();
             conn.query_drop(format!("KILL {id}")).unwrap();
             run.join().unwrap();
             wait_until_gone(conn, id);
@@ -641,6 +651,7 @@ fn a_one_time_event_that_has_happened_is_not_made_again() {
     let Some(server) = servers::own_mysql() else { return };
     let (database, conn) = (&server.database, &mut server.connect());
     {
+        let mut look = database.connect();
         conn.query_drop("SET GLOBAL event_scheduler = ON; CREATE TABLE t (x INT)").unwrap();
         let _ = MigrationRunner::<Mysql>::for_backend(vec![Migration::sql("0_first", "SELECT 1")])
             .unwrap()
@@ -654,11 +665,14 @@ fn a_one_time_event_that_has_happened_is_not_made_again() {
             .policy(switchy_schema::Policy::DEVELOPMENT);
         it.run(&mut database.connect()).unwrap_err();
         conn.query_drop("DROP TRIGGER stops").unwrap();
-        thread::sleep(Duration::from_millis(1500));
+        // The server removes the event after its statement.
+        let events = "SELECT EVENT_NAME FROM information_schema.EVENTS";
+        let mut wait_for_event = || wait_until("the event happens", || rows(&mut look, events).is_empty());
+        wait_for_event();
         if it.recover(&mut *conn, retry(), ada()).is_ok() {
             it.run(&mut *conn).unwrap();
         }
-        thread::sleep(Duration::from_millis(1500));
+        wait_for_event();
         assert_eq!(rows(conn, "SELECT x FROM t"), ["1"]);
     }
 }
@@ -703,8 +717,9 @@ fn code_that_panics_leaves_no_transaction_open() {
 #[test]
 fn whoever_was_given_up_cannot_finish_behind_a_retry() {
     with(|database, conn| {
+        let mut gate = gate(database);
         conn.query_drop("CREATE TABLE t (x INT)").unwrap();
-        let script = "SELECT 1; INSERT INTO t SELECT 1 + SLEEP(1)";
+        let script = "SELECT 1; INSERT INTO t SELECT x FROM gate";
         let slow = outside(script).lock(Lock::Row);
         let it = outside(script).lock(Lock::Row).lock_timeout(Duration::from_millis(50));
         let outcomes = thread::scope(|scope| {
@@ -712,8 +727,9 @@ fn whoever_was_given_up_cannot_finish_behind_a_retry() {
                 .spawn(|| slow.run(&mut database.connect()).map(|_| ()).map_err(|error| error.to_string()));
             session(conn, "INSERT INTO t SELECT%");
             it.run(&mut *conn).unwrap_err();
-            let outcome =
-                it.recover(&mut *conn, retry(), ada()).map(drop).and_then(|()| it.run(&mut *conn).map(drop));
+            let recovered = it.recover(&mut *conn, retry(), ada()).map(drop);
+            open(&mut gate);
+            let outcome = recovered.and_then(|()| it.run(&mut *conn).map(drop));
             (slow.join().unwrap(), outcome.map_err(|error| error.to_string()))
         });
         assert_eq!(rows(conn, "SELECT COUNT(*) FROM t"), ["1"], "{outcomes:?}");
@@ -735,7 +751,7 @@ fn a_session_that_only_reads_is_told_how_to_write() {
 #[test]
 fn a_recovery_that_is_kept_out_of_the_log_ends() {
     with(|database, conn| {
-        let it = outside("CREATE TABLE a (x INT)").lock(Lock::Row);
+        let it = outside("CREATE TABLE a (x INT)").lock(Lock::Row).lock_timeout(Duration::from_secs(2));
         it.run(&mut *conn).unwrap();
         it.recover(&mut *conn, Recovery::Forget("1_it".into()), ada()).unwrap();
         conn.query_drop("START TRANSACTION; SELECT * FROM __switchy_migrations_log FOR UPDATE").unwrap();
@@ -835,16 +851,29 @@ fn a_retry_waits_for_whatever_session_is_at_work() {
 #[test]
 fn a_look_that_has_to_wait_too_long_is_no_look() {
     with(|database, conn| {
-        conn.query_drop("CREATE TABLE t (x INT)").unwrap();
+        let mut gate = gate(database);
+        conn.query_drop("CREATE TABLE t (x INT); SET SESSION lock_wait_timeout = 1").unwrap();
+        let (it, id) = (outside("ALTER TABLE t ADD y INT"), conn.connection_id());
         thread::scope(|scope| {
             let other = scope.spawn(|| {
-                database.connect().query_drop("CREATE OR REPLACE TABLE t AS SELECT SLEEP(3) AS x").unwrap();
+                let slow = "CREATE OR REPLACE TABLE t AS SELECT x FROM gate LOCK IN SHARE MODE";
+                database.connect().query_drop(slow).unwrap();
             });
-            session(conn, "CREATE OR REPLACE%");
-            conn.query_drop("SET SESSION lock_wait_timeout = 1").unwrap();
-            let it = outside("ALTER TABLE t ADD y INT").lock_timeout(Duration::from_secs(20));
+            session(&mut gate, "CREATE OR REPLACE%");
             // The run polls until the other session is done, so the statement itself meets no conflict.
-            it.run(&mut *conn).unwrap();
+            let run = scope.spawn(|| it.run(&mut *conn).map(drop));
+            let waits = format!(
+                "SELECT QUERY_ID FROM information_schema.PROCESSLIST
+                WHERE ID = {id} AND STATE = 'Waiting for table metadata lock'"
+            );
+            let mut looks = BTreeSet::new();
+            while looks.len() < 2 {
+                assert!(!run.is_finished(), "{:?}", run.join());
+                looks.extend(rows(&mut gate, &waits));
+                thread::sleep(Duration::from_millis(5));
+            }
+            open(&mut gate);
+            run.join().unwrap().unwrap();
             other.join().unwrap();
         });
     });

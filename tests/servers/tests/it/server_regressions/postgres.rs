@@ -1,16 +1,37 @@
 //! Regressions on PostgreSQL.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use postgres::Client;
 use switchy_schema::{Lock, Migration, MigrationRunner, Postgres, Recovery};
 
-use super::{ada, retry};
-use crate::postgres::{rows, with};
+use super::{ada, retry, wait_until};
+use crate::postgres::{gate, open, rows, with};
+use crate::servers::{PATIENCE, patiently};
 
 fn outside(script: &str) -> MigrationRunner<Postgres> {
     let set = vec![Migration::from_scripts("1_it", script.to_owned(), None).outside_transaction()];
-    MigrationRunner::for_backend(set).unwrap().lock_timeout(Duration::from_secs(2))
+    MigrationRunner::for_backend(set).unwrap().lock_timeout(PATIENCE)
+}
+
+/// Waits for a session on the database whose statement is like this and waits for a lock, and returns its id.
+#[track_caller]
+fn waiting(client: &mut Client, statement: &str) -> String {
+    let sql = format!(
+        "SELECT pid FROM pg_stat_activity WHERE query LIKE '{statement}' AND wait_event_type = 'Lock'
+        AND datname = current_database()"
+    );
+    let look = || rows(client, &sql).pop().ok_or_else(|| format!("nobody waits in {statement}"));
+    patiently(look, || Ok(())).unwrap()
+}
+
+/// Ends a session, and waits until it has ended.
+#[track_caller]
+fn terminate(client: &mut Client, session: &str) {
+    rows(client, &format!("SELECT pg_terminate_backend({session})"));
+    let it = format!("SELECT pid FROM pg_stat_activity WHERE pid = {session}");
+    wait_until("the session ends", || rows(client, &it).is_empty());
 }
 
 #[test]
@@ -77,17 +98,11 @@ fn an_index_of_the_same_name_elsewhere_is_not_taken_for_ours() {
         other.batch_execute("BEGIN; INSERT INTO other.t VALUES (1)").unwrap();
         thread::scope(|scope| {
             let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
-            let waiting = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONC%' AND wait_event_type = 'Lock'
-                AND datname = current_database()";
-            while rows(client, waiting).is_empty() {
-                thread::sleep(Duration::from_millis(5));
-            }
-            client.batch_execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONC%'
-                AND datname = current_database()").unwrap();
+            let session = waiting(client, "CREATE INDEX CONC%");
+            terminate(client, &session);
             run.join().unwrap();
         });
         other.batch_execute("ROLLBACK").unwrap();
-        thread::sleep(Duration::from_millis(100));
         // Either a person must decide, or the index is created.
         if it.recover(&mut *client, retry(), ada()).is_ok() && it.run(&mut *client).is_ok() {
             assert_eq!(
@@ -122,30 +137,21 @@ fn a_note_that_fails_behind_a_statement_does_not_make_it_undone() {
         client
             .batch_execute(
                 "CREATE TABLE t (x int); CREATE PROCEDURE p() LANGUAGE plpgsql AS
-                $$ BEGIN INSERT INTO t VALUES (1); COMMIT; PERFORM pg_sleep(0.5); END $$",
+                $$ BEGIN INSERT INTO t VALUES (1); COMMIT; PERFORM x FROM gate FOR SHARE; END $$",
             )
             .unwrap();
-        let it = outside("CALL p()").lock_timeout(Duration::from_secs(5));
+        let mut gate = gate(database);
+        let it = outside("CALL p()");
         thread::scope(|scope| {
             let run = scope.spawn(|| it.run(&mut database.connect()));
-            while rows(client, "SELECT x FROM t").is_empty() {
-                thread::sleep(Duration::from_millis(5));
-            }
+            waiting(client, "CALL%");
             client.batch_execute("BEGIN; SELECT * FROM __switchy_migrations FOR UPDATE").unwrap();
-            let mut third = database.connect();
-            let waiting =
-                "SELECT pid FROM pg_stat_activity WHERE query LIKE 'UPDATE%' AND wait_event_type = 'Lock'
-                AND datname = current_database()";
-            while rows(&mut third, waiting).is_empty() {
-                thread::sleep(Duration::from_millis(5));
-            }
-            third
-                .batch_execute(
-                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'UPDATE%'
-                AND wait_event_type = 'Lock' AND datname = current_database()",
-                )
-                .unwrap();
-            thread::sleep(Duration::from_millis(100));
+            open(&mut gate);
+            let session = waiting(&mut gate, "UPDATE%");
+            let began = format!("SELECT query_start, state FROM pg_stat_activity WHERE pid = {session}");
+            let cancelled = rows(&mut gate, &began);
+            rows(&mut gate, &format!("SELECT pg_cancel_backend({session})"));
+            wait_until("the statement ends", || rows(&mut gate, &began) != cancelled);
             client.batch_execute("ROLLBACK").unwrap();
             run.join().unwrap().unwrap_err();
         });
@@ -202,14 +208,10 @@ fn waiting_for_the_tracking_table_has_an_end() {
         thread::scope(|scope| {
             let run = scope
                 .spawn(|| it.run(&mut database.connect()).map(|_| ()).map_err(|error| error.to_string()));
-            let began = Instant::now();
-            while !run.is_finished() && began.elapsed() < Duration::from_secs(5) {
-                thread::sleep(Duration::from_millis(20));
-            }
-            let has_ended = run.is_finished();
+            let has_ended = patiently(|| run.is_finished().then_some(()).ok_or_else(String::new), || Ok(()));
             client.batch_execute("ROLLBACK").unwrap();
             let outcome = run.join().unwrap();
-            assert!(has_ended, "it waits for ever where lock_timeout is 300 ms: {outcome:?}");
+            assert!(has_ended.is_ok(), "it waits for ever where lock_timeout is 300 ms: {outcome:?}");
         });
     });
 }
@@ -318,30 +320,14 @@ fn a_retry_of_an_index_that_is_done_elsewhere_goes_on() {
         blocker.batch_execute("BEGIN; INSERT INTO other.t VALUES (1)").unwrap();
         thread::scope(|scope| {
             let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
-            let waiting = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONC%' AND wait_event_type = 'Lock'
-                AND datname = current_database()";
-            while rows(client, waiting).is_empty() {
-                thread::sleep(Duration::from_millis(5));
-            }
+            waiting(client, "CREATE INDEX CONC%");
             client.batch_execute("BEGIN; SELECT * FROM __switchy_migrations FOR UPDATE").unwrap();
             blocker.batch_execute("COMMIT").unwrap();
-            let noting =
-                "SELECT pid FROM pg_stat_activity WHERE query LIKE 'UPDATE%' AND wait_event_type = 'Lock'
-                AND datname = current_database()";
-            while rows(blocker, noting).is_empty() {
-                assert!(!run.is_finished(), "the record was locked all the time");
-                thread::sleep(Duration::from_millis(20));
-            }
-            blocker
-                .batch_execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'UPDATE%'
-                AND wait_event_type = 'Lock' AND datname = current_database()",
-                )
-                .unwrap();
+            let session = waiting(blocker, "UPDATE%");
+            terminate(blocker, &session);
             run.join().unwrap();
             client.batch_execute("ROLLBACK").unwrap();
         });
-        thread::sleep(Duration::from_millis(100));
         it.recover(&mut *client, retry(), ada()).unwrap();
         it.run(&mut *client).unwrap();
     });
@@ -350,26 +336,22 @@ fn a_retry_of_an_index_that_is_done_elsewhere_goes_on() {
 #[test]
 fn whoever_was_given_up_cannot_finish_behind_a_retry() {
     with(|database, client| {
-        client.batch_execute("CREATE TABLE t (x int); CREATE TABLE begun (x int)").unwrap();
-        // The first run stops between two statements, in a procedure that commits. The second run resumes from there.
-        let script = "SELECT 1; SELECT pg_sleep(1); INSERT INTO t VALUES (1)";
+        client.batch_execute("CREATE TABLE t (x int)").unwrap();
+        let mut gate = gate(database);
+        let script = "SELECT 1; SELECT x FROM gate FOR SHARE; INSERT INTO t VALUES (1)";
         let slow = outside(script).lock(Lock::Row);
         let it = outside(script).lock(Lock::Row).lock_timeout(Duration::from_millis(50));
         let outcomes = thread::scope(|scope| {
             let slow = scope
                 .spawn(|| slow.run(&mut database.connect()).map(|_| ()).map_err(|error| error.to_string()));
-            let sleeps =
-                "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1)' AND state = 'active'";
-            while rows(client, sleeps).is_empty() {
-                thread::sleep(Duration::from_millis(5));
-            }
+            waiting(client, "SELECT x FROM gate%");
             it.run(&mut *client).unwrap_err();
             let recovery = Recovery::RetryFrom { migration: "1_it".into(), statement: 2 };
-            let outcome = it
-                .recover(&mut *client, recovery, ada())
-                .map(drop)
-                .and_then(|()| it.run(&mut *client).map(drop));
-            (slow.join().unwrap(), outcome.map_err(|error| error.to_string()))
+            let recovered = it.recover(&mut *client, recovery, ada()).map(drop);
+            open(&mut gate);
+            let slow = slow.join().unwrap();
+            let outcome = recovered.and_then(|()| it.run(&mut *client).map(drop));
+            (slow, outcome.map_err(|error| error.to_string()))
         });
         assert_eq!(rows(client, "SELECT count(*) FROM t"), ["1"], "{outcomes:?}");
         assert!(outcomes.0.is_err() || outcomes.1.is_err(), "{outcomes:?}");
@@ -391,7 +373,7 @@ fn a_session_that_only_reads_is_told_how_to_write() {
 #[test]
 fn a_recovery_that_is_kept_out_of_the_log_ends() {
     with(|database, client| {
-        let it = outside("CREATE TABLE a (x int)").lock(Lock::Row);
+        let it = outside("CREATE TABLE a (x int)").lock(Lock::Row).lock_timeout(Duration::from_secs(2));
         it.run(&mut *client).unwrap();
         it.recover(&mut *client, Recovery::Forget("1_it".into()), ada()).unwrap();
         client.batch_execute("BEGIN; LOCK TABLE __switchy_migrations_log IN SHARE MODE").unwrap();
@@ -415,9 +397,8 @@ fn a_record_that_changed_since_the_snapshot_is_read_again() {
                 other.batch_execute("SET default_transaction_isolation = 'repeatable read'").unwrap();
                 it.run(&mut other).map(|report| report.applied.len()).map_err(|error| error.to_string())
             });
-            while rows(client, "SELECT 1 FROM pg_locks WHERE NOT granted").is_empty() {
-                assert!(!run.is_finished());
-            }
+            // In a transaction, the server would always show the sessions of its first look.
+            waiting(&mut database.connect(), "%");
             client.batch_execute("UPDATE __switchy_migrations SET failure = failure; COMMIT").unwrap();
             assert_eq!(run.join().unwrap(), Ok(1));
         });

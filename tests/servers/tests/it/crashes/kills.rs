@@ -37,6 +37,9 @@ struct Doomed<'d, B: Kind> {
     gate: Option<B::Client>,
 }
 
+/// The limit for every wait.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// The number of runs that are killed at once, each on its own database.
 const AT_ONCE: usize = 4;
 
@@ -185,11 +188,15 @@ pub(super) fn hold<B: Kind>(
     let is_inside = B::BUSY.replace("{}", &part);
     let mut client = B::connect(database);
     let mut sessions = Vec::new();
-    wait_until(what, || {
+    let began = Instant::now();
+    while sessions.is_empty() {
         program.assert_runs();
+        if began.elapsed() > PATIENCE {
+            panic!("{what}: {:#?}", B::rows(&mut client, B::ACTIVITY));
+        }
+        thread::sleep(Duration::from_millis(1));
         sessions = B::rows(&mut client, &is_inside);
-        !sessions.is_empty()
-    });
+    }
     (gate, sessions.remove(0))
 }
 
@@ -197,7 +204,7 @@ pub(super) fn hold<B: Kind>(
 pub(super) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
+        assert!(began.elapsed() < PATIENCE, "{what}");
         thread::sleep(Duration::from_millis(1));
     }
 }

@@ -22,6 +22,8 @@ pub(super) trait Kind: Backend {
     /// The query for other sessions that are blocked inside a statement that contains a text; `^` in the text matches the start of the
     /// statement.
     const BUSY: &'static str;
+    /// The query for what all sessions do, for a message.
+    const ACTIVITY: &'static str;
     /// The statement that ends a session.
     const TERMINATE: &'static str;
     /// The statement that cancels the statement of a session.
@@ -84,6 +86,9 @@ impl Kind for Postgres {
         CREATE TABLE z (n int)";
     const OTHERS: &'static str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
         AND pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker'";
+    const ACTIVITY: &'static str =
+        "SELECT concat_ws(' ', pid, datname, state, wait_event_type, wait_event, query)
+        FROM pg_stat_activity";
     const TERMINATE: &'static str = "SELECT pg_terminate_backend({})";
     const CANCEL: &'static str = "SELECT pg_cancel_backend({})";
     const HALF: &'static str = "";
@@ -224,6 +229,10 @@ impl Kind for Mysql {
     // A session that is shown as busy has no database in the list, and may be one of these.
     const OTHERS: &'static str = "SELECT count(*) FROM information_schema.processlist
         WHERE (db = DATABASE() OR command = 'Busy') AND id <> CONNECTION_ID()";
+    const ACTIVITY: &'static str =
+        "SELECT CONCAT_WS(' ', id, db, command, time, state, info) FROM information_schema.processlist
+        UNION ALL SELECT CONCAT_WS(' ', 'transaction of', trx_mysql_thread_id, trx_state, trx_query)
+        FROM information_schema.innodb_trx";
     const TERMINATE: &'static str = "KILL {}";
     const CANCEL: &'static str = "KILL QUERY {}";
     const HALF: &'static str = "DROP TABLE IF EXISTS here, copy; from 6";
@@ -258,6 +267,13 @@ impl Kind for Mysql {
 
     fn conn(client: &mut mysql::Conn) -> &mut mysql::Conn {
         client
+    }
+
+    fn connect(database: &MysqlDatabase) -> mysql::Conn {
+        let mut conn = database.connect();
+        // A statement that a test holds waits as long as a slow machine needs.
+        conn.query_drop("SET SESSION innodb_lock_wait_timeout = 3600").unwrap();
+        conn
     }
 
     fn try_rows(client: &mut mysql::Conn, sql: &str) -> Option<Vec<String>> {

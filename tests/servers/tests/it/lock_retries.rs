@@ -52,6 +52,20 @@ fn holding(database: &PostgresDatabase, held: &str) -> postgres::Client {
     other
 }
 
+/// Ends what a session holds, and returns when it has ended: a session whose connection is closed ends a little later.
+fn release(other: Option<postgres::Client>) {
+    if let Some(mut other) = other {
+        other.batch_execute("ROLLBACK").unwrap();
+    }
+}
+
+/// The same on MariaDB.
+fn release_on_mysql(other: Option<mysql::Conn>) {
+    if let Some(mut other) = other {
+        other.query_drop("ROLLBACK").unwrap();
+    }
+}
+
 /// A session of MariaDB that holds something.
 fn holding_on_mysql(database: &MysqlDatabase, held: &str) -> mysql::Conn {
     let mut other = database.connect();
@@ -83,7 +97,7 @@ fn a_step_on_postgres_is_done_when_the_other_session_has_ended() {
                 )
                 .unwrap();
             let mut other = Some(holding(database, held));
-            let (it, heard) = watched(vec![migration::<Postgres>(script)], move || drop(other.take()));
+            let (it, heard) = watched(vec![migration::<Postgres>(script)], move || release(other.take()));
             let report = it.run(&mut *client).unwrap();
             assert_eq!(report.applied.len(), 1, "{script}");
             let heard = heard.lock().unwrap();
@@ -107,7 +121,7 @@ fn a_step_on_mariadb_is_done_when_the_other_session_has_ended() {
         }
         let mut other = Some(holding_on_mysql(database, "UPDATE t SET a = a + 1"));
         let script = "INSERT INTO u VALUES (1); UPDATE t SET a = a + 1";
-        let (it, heard) = watched(vec![migration::<Mysql>(script)], move || drop(other.take()));
+        let (it, heard) = watched(vec![migration::<Mysql>(script)], move || release_on_mysql(other.take()));
         assert_eq!(it.run(&mut *conn).unwrap().applied.len(), 1);
         assert_eq!(*heard.lock().unwrap(), ONCE_AGAIN);
         assert_eq!(on_mysql::rows(conn, "SELECT a FROM u"), ["1"]);
@@ -252,7 +266,7 @@ fn who_stays_in_the_way_is_given_up_on() {
             assert_eq!(said.contains(&format!("it was tried {tries} times")), tries > 1, "row {row}: {said}");
             assert_eq!(it.status(&mut *client).unwrap().entries[0].state, State::Pending, "row {row}");
             assert_eq!(on_postgres::rows(client, "SELECT to_regclass('u')::text IS NULL"), ["t"]);
-            drop(other);
+            release(Some(other));
             assert_eq!(it.run(&mut *client).unwrap().applied.len(), 1, "row {row}");
         });
     }
@@ -272,7 +286,7 @@ fn an_attempt_finds_what_another_program_did_meanwhile() {
         let mut other = Some(holding(database, "LOCK TABLE t"));
         let mut faster = database.connect();
         let (it, heard) = watched(set(), move || {
-            drop(other.take());
+            release(other.take());
             // Without the lock of runs.
             let it = MigrationRunner::for_backend(set()).unwrap().lock(Lock::Off);
             assert_eq!(it.run(&mut faster).unwrap().applied.len(), 1);

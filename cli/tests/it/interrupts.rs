@@ -3,8 +3,11 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
+use mysql::prelude::Queryable;
+
+use crate::locks::until;
 use crate::on_servers::{mysql_url, postgres_url};
 use crate::servers;
 use crate::shell::{BINARY, Shell};
@@ -28,8 +31,26 @@ impl Run {
         while !self.said.contains(word) {
             assert!(self.errors.read_line(&mut self.said).unwrap() > 0, "it ended: {}", self.said);
         }
-        // The message about a step is printed before the statement reaches the database.
-        thread::sleep(Duration::from_millis(300));
+    }
+
+    /// Waits until the step is at work inside SQLite: the message about it is printed before its statements begin.
+    fn until_it_computes(&mut self) {
+        let before = self.ticks();
+        while self.ticks() < before + 30 {
+            assert_eq!(self.child.try_wait().unwrap(), None, "it ended: {}", self.said);
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The hundredths of a second for which the process has computed, or that have passed where the system does not tell.
+    fn ticks(&self) -> u64 {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let Ok(stat) = std::fs::read_to_string(path) else {
+            let passed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            return u64::try_from(passed.as_millis() / 10).unwrap();
+        };
+        // The name of the program, in parentheses, is the second field.
+        stat.rsplit(')').next().unwrap().split_whitespace().nth(11).unwrap().parse().unwrap()
     }
 
     fn signal(&self, name: &str) {
@@ -39,11 +60,10 @@ impl Run {
 
     /// The exit code, and the whole output.
     fn end(mut self) -> (Option<i32>, String, String) {
-        let (mut results, began) = (String::new(), Instant::now());
+        let mut results = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut results).unwrap();
         self.errors.read_to_string(&mut self.said).unwrap();
         let status = self.child.wait().unwrap();
-        assert!(began.elapsed() < Duration::from_secs(20), "{}", self.said);
         (status.code(), results, std::mem::take(&mut self.said))
     }
 }
@@ -80,10 +100,11 @@ fn slow(statement: &str) -> Shell {
     shell
 }
 
-/// Interrupts the second step, and checks the result.
-fn check(shell: &mut Shell, signal: &str, state: &str) {
+/// Interrupts the second step when it is at work, and checks the result.
+fn check(shell: &mut Shell, signal: &str, state: &str, until_at_work: impl FnOnce(&mut Run)) {
     let mut run = Run::start(shell, &["migrate"]);
     run.until(&format!("2/3 applying {SLOW}"));
+    until_at_work(&mut run);
     run.signal(signal);
     let (code, results, said) = run.end();
     assert_eq!(code, Some(1), "{said}");
@@ -112,7 +133,7 @@ const COUNTING: &str = "CREATE TABLE n (a INT);\nINSERT INTO n WITH RECURSIVE c(
 fn an_interrupted_step_is_taken_back_on_sqlite() {
     for signal in ["INT", "TERM"] {
         let mut shell = slow(COUNTING);
-        check(&mut shell, signal, "pending");
+        check(&mut shell, signal, "pending", Run::until_it_computes);
         let tables: i64 = shell
             .database()
             .query_row("SELECT count(*) FROM sqlite_master WHERE name IN ('n', 'third')", [], |row| {
@@ -128,11 +149,21 @@ fn an_interrupted_step_is_taken_back_on_sqlite() {
 #[test]
 fn an_interrupted_step_is_taken_back_on_postgres() {
     let Some(database) = servers::postgres() else { return };
-    let mut shell = slow("CREATE TABLE n (a INT);\nSELECT pg_sleep(600);");
+    let mut shell = slow("CREATE TABLE n (a INT);\nSELECT pg_sleep(3600);");
     shell.set("SWITCHY_DATABASE_URL", &postgres_url(&database));
-    check(&mut shell, "INT", "pending");
+    let mut looking = database.connect();
+    check(&mut shell, "INT", "pending", |_| {
+        let sleeps =
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        until("the statement runs", || !looking.query(sleeps, &[]).unwrap().is_empty());
+    });
     shell.migration(SLOW, "CREATE TABLE n (a INT);", None);
     assert!(shell.run("migrate").status.success(), "{}", shell.log);
+}
+
+fn until_mariadb_runs(looking: &mut mysql::Conn, what: &str) {
+    let sql = format!("SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND {what}");
+    until("the statement runs", || looking.query_first::<u64, _>(&sql).unwrap().is_some());
 }
 
 /// Schema changes are not rolled back on MariaDB, so the next run continues at the statement where the step stopped.
@@ -143,7 +174,8 @@ fn an_interrupted_step_knows_where_it_stopped_on_mariadb() {
         "CREATE TABLE n (a BIGINT);\nINSERT INTO n SELECT count(*) FROM information_schema.columns a, information_schema.columns b, information_schema.columns c;",
     );
     shell.set("SWITCHY_DATABASE_URL", &mysql_url(&database));
-    check(&mut shell, "INT", "dirty,");
+    let mut looking = database.connect();
+    check(&mut shell, "INT", "dirty,", |_| until_mariadb_runs(&mut looking, "INFO LIKE 'INSERT INTO n%'"));
     shell.migration(SLOW, "CREATE TABLE n (a BIGINT);\nINSERT INTO n VALUES (1);", None);
     assert!(shell.run("migrate").status.success(), "{}", shell.log);
 }
@@ -151,8 +183,6 @@ fn an_interrupted_step_knows_where_it_stopped_on_mariadb() {
 /// A first statement that waits has done nothing, also behind one that only sets the session.
 #[test]
 fn an_interrupted_wait_leaves_nothing_on_mariadb() {
-    use mysql::prelude::Queryable;
-
     for before in ["", "SET SESSION lock_wait_timeout=600;\n"] {
         let Some(database) = servers::mysql() else { return };
         let mut other = database.connect();
@@ -160,7 +190,10 @@ fn an_interrupted_wait_leaves_nothing_on_mariadb() {
         let _: Vec<mysql::Row> = other.query("SELECT * FROM t").unwrap();
         let mut shell = slow(&format!("{before}ALTER TABLE t ADD COLUMN b int;"));
         shell.set("SWITCHY_DATABASE_URL", &mysql_url(&database));
-        check(&mut shell, "INT", "pending");
+        let mut looking = database.connect();
+        check(&mut shell, "INT", "pending", |_| {
+            until_mariadb_runs(&mut looking, "INFO LIKE 'ALTER TABLE t%' AND STATE LIKE 'Waiting%'");
+        });
         other.query_drop("COMMIT").unwrap();
         assert!(shell.run("migrate").status.success(), "{}", shell.log);
     }
@@ -171,6 +204,7 @@ fn json_says_that_it_was_interrupted() {
     let shell = slow(COUNTING);
     let mut run = Run::start(&shell, &["migrate", "--json"]);
     run.until("2/3 applying");
+    run.until_it_computes();
     run.signal("INT");
     let (code, results, _) = run.end();
     assert_eq!(code, Some(1));
@@ -185,6 +219,7 @@ fn who_waits_for_the_lock_ends_at_once() {
     let shell = slow(COUNTING);
     let mut first = Run::start(&shell, &["migrate"]);
     first.until("2/3 applying");
+    first.until_it_computes();
     let mut second = Run::start(&shell, &["migrate"]);
     second.until("waiting for the lock");
     second.signal("INT");
@@ -204,6 +239,7 @@ fn who_insists_ends_the_process() {
     let mut shell = slow(DEAF);
     let mut run = Run::start(&shell, &["migrate"]);
     run.until(&format!("2/3 applying {SLOW}"));
+    run.until_it_computes();
     run.signal("INT");
     run.until("press Ctrl-C again to end the process at once");
     assert_eq!(run.child.try_wait().unwrap(), None, "it is deaf");

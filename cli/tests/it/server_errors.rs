@@ -103,70 +103,70 @@ fn while_waiting(shell: &Shell, seconds: u64) -> String {
 }
 
 /// The lock is held by a run whose statement has a text in it, and which is killed like one of a job that has timed out.
-#[test]
-fn who_waits_says_so_once() {
-    let check = |url: &str, slow: &str, running: &str, ends: &str, end: &mut dyn FnMut(&str)| {
-        let shell = shell(url);
-        shell.write("migrations/1_t.sql", &format!("{slow};\n"));
-        let mut holder =
-            shell.command(&["migrate"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let said_by_unlock = || {
-            let output = shell.command(&["unlock"]).output().unwrap();
-            String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
-        };
-        while !said_by_unlock().contains(running) {
-            thread::sleep(Duration::from_millis(50));
-        }
-        // The time that a server computes for the beginning of a statement differs by a second now and then.
-        let piped = while_waiting(&shell, 4);
+fn says_so_once(url: &str, slow: &str, running: &str, ends: &str, end: impl Fn(&str)) {
+    let shell = shell(url);
+    shell.write("migrations/1_t.sql", &format!("{slow};\n"));
+    let mut holder = shell.command(&["migrate"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let said_by_unlock = || {
+        let output = shell.command(&["unlock"]).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    while !said_by_unlock().contains(running) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    // The time that a server computes for the beginning of a statement differs by a second now and then.
+    let piped = thread::scope(|scope| {
         #[cfg(unix)]
-        if let Some((seen, code)) =
-            crate::terminals::typed(&shell, &format!("migrate --lock-timeout 4 --database-url '{url}'"), "")
-        {
+        scope.spawn(|| {
+            let line = format!("migrate --lock-timeout 4 --database-url '{url}'");
+            let Some((seen, code)) = crate::terminals::typed(&shell, &line, "") else { return };
             assert_eq!((code, seen.matches("waiting for the lock").count()), (6, 1), "{seen}");
             assert!(!seen.contains("hunter2"), "{seen}");
-        }
-        let waiting: Vec<&str> =
-            piped.lines().filter(|line| line.starts_with("waiting for the lock")).collect();
-        assert_eq!(waiting.len(), 1, "{piped}");
-        let before = said_by_unlock();
-        holder.kill().unwrap();
-        holder.wait().unwrap();
-        // The session goes on without its client, unless the server has noticed.
-        let after = Some(said_by_unlock()).filter(|said| said.contains("session ")).unwrap_or(before);
-        for said in [waiting[0], &*piped, &*after] {
-            assert!(said.contains("session ") && said.contains(running) && said.contains(ends), "{said}");
-            assert!(
-                !said.contains("process") && !said.contains("pid ") && !said.contains("hunter2"),
-                "{said}"
-            );
-        }
-        // The statement that it names ends the session.
-        let statement = after.split('`').find(|part| part.starts_with(&ends[1..])).unwrap();
-        end(statement);
-        while said_by_unlock() != "nobody holds the lock\n" {
-            thread::sleep(Duration::from_millis(50));
-        }
-    };
-    if let Some(database) = servers::postgres() {
-        check(
-            // Otherwise the server would end the statement by itself.
-            &format!("{}&options=-c%20client_connection_check_interval%3D0", postgres_url(&database)),
-            "SELECT pg_sleep(250), 'hunter2'",
-            "running `SELECT pg_sleep(250), '***'` since ",
-            "`SELECT pg_terminate_backend(",
-            &mut |sql| drop(database.connect().batch_execute(sql)),
-        );
+        });
+        while_waiting(&shell, 4)
+    });
+    let waiting: Vec<&str> = piped.lines().filter(|line| line.starts_with("waiting for the lock")).collect();
+    assert_eq!(waiting.len(), 1, "{piped}");
+    let before = said_by_unlock();
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    // The session goes on without its client, unless the server has noticed.
+    let after = Some(said_by_unlock()).filter(|said| said.contains("session ")).unwrap_or(before);
+    for said in [waiting[0], &*piped, &*after] {
+        assert!(said.contains("session ") && said.contains(running) && said.contains(ends), "{said}");
+        assert!(!said.contains("process") && !said.contains("pid ") && !said.contains("hunter2"), "{said}");
     }
-    if let Some(database) = servers::mysql() {
-        check(
-            &mysql_url(&database),
-            "DO SLEEP(250), \"hunter2\"",
-            "running `DO SLEEP(250), '***'` since ",
-            "`KILL ",
-            &mut |sql| drop(database.connect().query_drop(sql)),
-        );
+    // The statement that it names ends the session.
+    let statement = after.split('`').find(|part| part.starts_with(&ends[1..])).unwrap();
+    end(statement);
+    while said_by_unlock() != "nobody holds the lock\n" {
+        thread::sleep(Duration::from_millis(50));
     }
+}
+
+#[test]
+fn who_waits_says_so_once_on_postgres() {
+    let Some(database) = servers::postgres() else { return };
+    says_so_once(
+        // Otherwise the server would end the statement by itself.
+        &format!("{}&options=-c%20client_connection_check_interval%3D0", postgres_url(&database)),
+        "SELECT pg_sleep(3600), 'hunter2'",
+        "running `SELECT pg_sleep(3600), '***'` since ",
+        "`SELECT pg_terminate_backend(",
+        |sql| drop(database.connect().batch_execute(sql)),
+    );
+}
+
+#[test]
+fn who_waits_says_so_once_on_mariadb() {
+    let Some(database) = servers::mysql() else { return };
+    says_so_once(
+        &mysql_url(&database),
+        "DO SLEEP(3600), \"hunter2\"",
+        "running `DO SLEEP(3600), '***'` since ",
+        "`KILL ",
+        |sql| drop(database.connect().query_drop(sql)),
+    );
 }
 
 /// How far a long script is, in a log that asks for it.
@@ -175,12 +175,16 @@ fn a_long_script_says_how_far_it_is() {
     let Some(database) = servers::postgres() else { return };
     let shell = shell(&postgres_url(&database));
     shell.write("migrations/1_t.sql", &"SELECT pg_sleep(0.6);\n".repeat(12));
-    for (line, expected) in [("migrate -v", 1), ("migrate --table other", 0)] {
-        let output = shell.command(&line.split(' ').collect::<Vec<_>>()).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
+    // It is said every five seconds, so a slow machine says it more than once.
+    let runs = [("migrate -v", 1..12), ("migrate --table other", 0..1)].map(|(line, expected)| {
+        let mut command = shell.command(&line.split(' ').collect::<Vec<_>>());
+        (command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap(), expected)
+    });
+    for (run, expected) in runs {
+        let said = String::from_utf8(run.wait_with_output().unwrap().stderr).unwrap();
         let lines =
             said.lines().filter(|line| line.starts_with("applying 1_t, statement ") && line.ends_with("/12"));
-        assert_eq!(lines.count(), expected, "{said}");
+        assert!(expected.contains(&lines.count()), "{said}");
     }
 }
 

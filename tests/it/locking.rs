@@ -523,10 +523,11 @@ fn the_limit_of_a_step_on_waits_for_locks_is_for_its_beginning_too() {
         std::thread::scope(|scope| {
             let (has_ended, end) = channel::<()>();
             scope.spawn(move || {
-                let _ = end.recv_timeout(Duration::from_secs(3));
+                let _ = end.recv_timeout(Duration::from_secs(60));
                 other.execute_batch("ROLLBACK").unwrap();
             });
-            let error = MigrationRunner::new([step]).unwrap().run(&conn).unwrap_err();
+            let runner = MigrationRunner::new([step]).unwrap().lock_timeout(LONG);
+            let error = runner.run(&conn).unwrap_err();
             assert!(error.to_string().contains("database is locked"), "{error}");
             drop(has_ended);
         });

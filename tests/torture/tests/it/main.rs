@@ -12,16 +12,18 @@ fn torture(arguments: &str, folder: &std::path::Path) -> Output {
 #[test]
 fn killed_processes_leave_what_was_acknowledged_and_true_records() {
     let folder = tempfile::tempdir().unwrap();
-    let output = torture("--minutes 0.08", folder.path());
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    println!("{said}");
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("\nviolations: 0\n"), "{said}");
-    let count = |what: &str| said.split(", ").find_map(|part| part.strip_suffix(what)?.parse::<usize>().ok());
-    // However slow the machine is, something was killed, and something was applied.
-    for what in [" killed", " steps acknowledged"] {
-        assert!(count(what).is_some_and(|count| count > 0), "{what}: {said}");
-    }
+    // A slow machine needs longer until something was killed, and something was applied.
+    let is_enough = ["0.08", "0.5", "5"].into_iter().any(|minutes| {
+        let output = torture(&format!("--minutes {minutes} --patience 600"), folder.path());
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        println!("{said}");
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains("\nviolations: 0\n"), "{said}");
+        let count =
+            |what: &str| said.split(", ").find_map(|part| part.strip_suffix(what)?.parse::<usize>().ok());
+        [" killed", " steps acknowledged"].into_iter().all(|what| count(what).unwrap() > 0)
+    });
+    assert!(is_enough);
     assert_eq!(folder.path().read_dir().unwrap().count(), 0, "the databases are gone");
 }
 
@@ -37,7 +39,7 @@ fn a_deliberate_fault_is_reported_with_its_seed_and_its_folder() {
     ];
     for (fault, violation) in faults {
         let folder = tempfile::tempdir().unwrap();
-        let output = torture(&format!("--minutes 1 --seed 7 --sabotage {fault}"), folder.path());
+        let output = torture(&format!("--minutes 10 --seed 7 --sabotage {fault}"), folder.path());
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(1), "{fault}: {said}");
         assert!(said.contains(violation), "{fault}: {said}");

@@ -429,6 +429,7 @@ fn a_server_that_lets_us_wait_is_left() {
                 "http://127.0.0.1:PORT/set/manifest.json: the server is too slow, it did not send everything within {timeout:?}, "
             );
             let end = "try again later, or wait longer with `timeout`";
+            is_one_sentence(&said);
             assert_eq!((error.kind(), said), (ErrorKind::Unreachable, format!("{sentence}{came}{end}")));
             assert!(error.location().is_some());
             break;

@@ -191,9 +191,7 @@ pub(super) fn hold<B: Kind>(
     let began = Instant::now();
     while sessions.is_empty() {
         program.assert_runs();
-        if began.elapsed() > PATIENCE {
-            panic!("{what}: {:#?}", B::rows(&mut client, B::ACTIVITY));
-        }
+        assert!(began.elapsed() < PATIENCE, "{what}: {:#?}", B::rows(&mut client, B::ACTIVITY));
         thread::sleep(Duration::from_millis(1));
         sessions = B::rows(&mut client, &is_inside);
     }

@@ -197,8 +197,9 @@ fn deadlocked(
     other.query_drop("INSERT INTO others VALUES (1)").unwrap();
     let mut looking = database.connect();
     let crossing = thread::spawn(move || {
+        // While others create tables, a session may wait for those of InnoDB itself.
         let waits = "SELECT 1 FROM information_schema.INNODB_TRX JOIN information_schema.PROCESSLIST ON ID = trx_mysql_thread_id
-            WHERE trx_state = 'LOCK WAIT' AND DB = DATABASE()";
+            WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE 'UPDATE b %' AND DB = DATABASE()";
         while on_mysql::rows(&mut looking, waits).is_empty() {
             // InnoDB does not renew the table while it is read more often.
             thread::sleep(Duration::from_millis(300));

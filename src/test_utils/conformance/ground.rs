@@ -26,7 +26,7 @@ use crate::target::Target;
 pub(super) type Behaviour<B, T> = (&'static str, fn(&Ground<'_, B, T>) -> Outcome);
 
 /// The limit for every wait.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// More steps than any behaviour takes: a run that takes this many is in an endless loop.
 const ENDLESS: usize = 2_000;

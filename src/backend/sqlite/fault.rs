@@ -171,6 +171,9 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
         Some(ErrorCode::SystemIoFailure) if has_no_room_for_shared_memory(&error) => FaultKind::Full,
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => FaultKind::NotADatabase,
         Some(ErrorCode::OperationInterrupted) => FaultKind::Interrupted,
+        // The first use of a table such as `pragma_table_info` declares it, and SQLite gives the error of that another code
+        // (`sqlite3_declare_vtab` in vtab.c).
+        _ if message(&error) == "interrupted" => FaultKind::Interrupted,
         _ => FaultKind::Other,
     };
     let fault = Fault::new(kind, message(&error));
@@ -238,5 +241,18 @@ mod tests {
         for code in [ffi::SQLITE_ERROR, ffi::SQLITE_AUTH, super::CORRUPT_VTAB] {
             assert!(matches!(answer(code), Ok(None)), "{code}");
         }
+    }
+
+    /// A run that was cancelled in this moment failed, and the script was to be corrected.
+    #[test]
+    fn an_interrupt_while_a_table_of_sqlite_is_declared_is_one() {
+        let conn = rusqlite::Connection::open_in_memory().unwrap();
+        let mut open = conn.prepare("SELECT 1 UNION ALL SELECT 2").unwrap();
+        let mut rows = open.query([]).unwrap();
+        rows.next().unwrap();
+        conn.get_interrupt_handle().interrupt();
+        // The parser looks for an interrupt where it finds a space.
+        let error = conn.prepare("SELECT*FROM\"pragma_table_info\"('a');").unwrap_err();
+        assert_eq!(super::fault(error).kind(), super::FaultKind::Interrupted);
     }
 }

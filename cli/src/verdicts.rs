@@ -44,6 +44,11 @@ impl Verdicts {
         })
     }
 
+    /// Whether the strict policy was chosen.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.policy.as_ref().is_some_and(|setting| setting.value == PolicyName::Strict)
+    }
+
     /// The runner with these verdicts. What is not set stays as the runner has it.
     pub(crate) fn apply<B: Database>(&self, runner: MigrationRunner<B>) -> MigrationRunner<B> {
         let policy = self.policy.as_ref().map(|setting| setting.value.policy());

@@ -237,8 +237,8 @@ mod tests {
         watcher.watch(&step(), "7".to_owned(), None, &Secrets::default())
     }
 
-    fn blocker() -> Option<Blocker> {
-        Some(Blocker::new("a lock on `accounts`", "8", "session 8"))
+    fn blocker() -> Blocker {
+        Blocker::new("a lock on `accounts`", "8", "session 8")
     }
 
     #[test]
@@ -247,11 +247,11 @@ mod tests {
         let first = watch(&watcher);
         let shared = Arc::clone(&first.0);
         let looked_at = shared.lock().count;
-        shared.saw(looked_at, blocker(), None);
-        assert_eq!(first.end(), blocker());
+        shared.saw(looked_at, Some(blocker()), None);
+        assert_eq!(first.end(), Some(blocker()));
 
         let second = watch(&watcher);
-        shared.saw(looked_at, blocker(), None);
+        shared.saw(looked_at, Some(blocker()), None);
         assert_eq!(second.end(), None);
     }
 
@@ -260,7 +260,7 @@ mod tests {
         let watcher = blind::<Sqlite>();
         let watching = watch(&watcher);
         let (count, began) = (watching.0.lock().count, Instant::now());
-        watching.0.saw(count, blocker(), None);
+        watching.0.saw(count, Some(blocker()), None);
         let next = watching.0.lock().watched.as_ref().map(|watched| watched.next);
         assert!(next >= Some(began + OFTEN), "{next:?}");
     }

@@ -138,7 +138,12 @@ fn refuse_hollow<B: Database>(work: &Work<'_, B>, session: &mut B::Session, targ
     );
     let environment = work.context.settings.environment.as_ref().map(|setting| &*setting.value);
     let is_protected = environment.is_some_and(|name| name.eq_ignore_ascii_case("production"));
-    let empty = work.folder.as_ref().filter(|folder| folder.is_empty && is_protected);
+    let why = if is_protected {
+        Some("this is a protected environment")
+    } else {
+        work.context.settings.verdicts.is_strict().then_some("the policy is strict")
+    };
+    let empty = work.folder.as_ref().filter(|folder| folder.is_empty).zip(why);
     let blank = Blank::all(&work.runner);
     if !applies || (empty.is_none() && blank.is_empty()) {
         return Ok(());
@@ -148,8 +153,8 @@ fn refuse_hollow<B: Database>(work: &Work<'_, B>, session: &mut B::Session, targ
         // The engine refuses it.
         return Ok(());
     }
-    if let (Some(folder), true) = (empty, plan.steps().is_empty()) {
-        let what = format!("nothing was done: {}, and this is a protected environment", folder.emptiness());
+    if let (Some((folder, why)), true) = (empty, plan.steps().is_empty()) {
+        let what = format!("nothing was done: {}, and {why}", folder.emptiness());
         return Err(Failure::refused(format!("{what}; check the path, or whether the folder is mounted")));
     }
     let blank = plan::blank(work, &plan);

@@ -57,6 +57,7 @@ pub(super) fn validate<B: Database>(
         }
         found
     };
+    let is_strict = is_strict || work.context.settings.verdicts.is_strict();
     let mut own = own_findings(&work, pending.as_deref(), is_strict);
     own.extend(baseline.map(|entry| OwnFinding::baseline(&entry)));
     let lines: Vec<String> = found.iter().map(line).chain(own.iter().map(OwnFinding::line)).collect();

@@ -14,7 +14,9 @@ fn an_empty_folder_is_said_and_refused_where_it_is_an_accident() {
         "validate",
         "validate --strict",
         "validate --strict --json",
+        "validate -q --policy strict",
         "migrate --env production",
+        "migrate --policy strict",
     ]);
     let skipped =
         ["V1.sql.bak", "x.SQL~", "up.sq", "1.sql.txt", ".draft/up.sql", "README.md", "2_a/up.sql.orig"];

@@ -69,7 +69,7 @@ pub struct TableChange {
     /// The number of rows that its statements deleted under this name. On PostgreSQL it includes rows that triggers, rules and foreign key
     /// actions deleted, and rows that moved to another partition.
     pub deleted: u64,
-    /// Whether triggers of its statements may have changed or deleted rows of it. On a server it is not known, and `false`.
+    /// Whether triggers or foreign key actions may have changed or deleted its rows. Always `false` for a new table, and on a server.
     pub by_triggers: bool,
     /// Its new name, if it was there before and was renamed.
     pub renamed_to: Option<String>,
@@ -233,7 +233,8 @@ impl fmt::Display for TableChange {
                 let written = written.iter().filter(|(_, rows)| *rows > 0);
                 let written = written.map(|(verb, rows)| format!("{verb} {} of `{table}`", Rows(*rows)));
                 let is_through = self.by_triggers && self.lost == 0;
-                let through = is_through.then(|| format!("changed rows of `{table}` through triggers"));
+                let through =
+                    is_through.then(|| format!("changed rows of `{table}` through triggers or foreign keys"));
                 let written = written.chain(through);
                 f.write_str(&written.collect::<Vec<_>>().join(", "))
             }

@@ -64,7 +64,7 @@ pub enum EffectKind {
     MakesVolatile,
     /// What depends on an object is removed with it, and what that is was not determined.
     DropsDependents,
-    /// A statement runs what its text does not show, such as a routine. `object` is the statement.
+    /// Something runs whose effect is not in the text, such as a routine. `object` is the statement, or the trigger or rule with its table.
     Unread,
     /// It is unknown whether something is removed: a statement could not be tried out. `object` says why.
     Unknown,

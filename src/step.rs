@@ -41,6 +41,27 @@ pub struct Step {
     pub effects: Option<Vec<Effect>>,
 }
 
+#[cfg(test)]
+impl Step {
+    /// A step that applies this migration in a transaction.
+    pub(crate) fn up(id: &str) -> Self {
+        Self {
+            id: id.into(),
+            direction: Direction::Up,
+            atomicity: Atomicity::Transaction,
+            from: None,
+            description: None,
+            needs: Vec::new(),
+            databases: Vec::new(),
+            environments: Vec::new(),
+            origin: String::new(),
+            checksum: None,
+            is_stored: false,
+            effects: None,
+        }
+    }
+}
+
 impl Step {
     /// Whether it means the same in two plans, apart from its effects.
     pub(crate) fn is_same(&self, other: &Self) -> bool {

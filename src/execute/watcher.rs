@@ -207,25 +207,6 @@ impl Watching {
 mod tests {
     use super::*;
     use crate::backend::Sqlite;
-    use crate::direction::Direction;
-    use crate::step::Atomicity;
-
-    fn step() -> Step {
-        Step {
-            id: "1_it".into(),
-            direction: Direction::Up,
-            atomicity: Atomicity::Transaction,
-            from: None,
-            description: None,
-            needs: Vec::new(),
-            databases: Vec::new(),
-            environments: Vec::new(),
-            origin: String::new(),
-            checksum: None,
-            is_stored: false,
-            effects: None,
-        }
-    }
 
     /// A watcher whose thread ends at once, so that the tests look themselves.
     fn blind<B: Backend>() -> Watcher<B> {
@@ -234,7 +215,7 @@ mod tests {
     }
 
     fn watch(watcher: &Watcher<impl Backend>) -> Watching {
-        watcher.watch(&step(), "7".to_owned(), None, &Secrets::default())
+        watcher.watch(&Step::up("1_it"), "7".to_owned(), None, &Secrets::default())
     }
 
     fn blocker() -> Blocker {

@@ -122,7 +122,6 @@ fn fails(outcome: &Outcome<'_>, why_still_broken: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::direction::Direction;
 
     /// Compares the findings about steps, each a word: `a!` leaves rows or references without what they refer to, `a~` runs outside a
     /// transaction, `a&` runs under enforced foreign keys, `a?` is code. `expected` has the findings about rows under both modes.
@@ -161,20 +160,8 @@ mod tests {
         let step = |word| {
             let (id, marks) = str::split_at(word, 1);
             let is_outside = marks.contains('~');
-            let step = Step {
-                id: id.into(),
-                direction: Direction::Up,
-                atomicity: if is_outside { Atomicity::NonTransactional } else { Atomicity::Transaction },
-                from: None,
-                description: None,
-                needs: Vec::new(),
-                databases: Vec::new(),
-                environments: Vec::new(),
-                origin: String::new(),
-                checksum: None,
-                is_stored: false,
-                effects: None,
-            };
+            let atomicity = if is_outside { Atomicity::NonTransactional } else { Atomicity::Transaction };
+            let step = Step { atomicity, ..Step::up(id) };
             (step, marks)
         };
         steps.split(' ').map(step).collect()

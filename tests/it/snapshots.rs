@@ -448,8 +448,7 @@ fn a_database_with_functions_of_the_application_has_a_snapshot() {
     }
 }
 
-/// What is refused is refused before anyone waits, so a run that keeps snapshots takes no lock to look for an unfinished one that left no
-/// note.
+/// A plan is refused before the run waits for a lock, even if the run keeps snapshots and has to look for an unfinished run.
 #[test]
 fn a_refused_plan_waits_for_no_lock() {
     let database = database("wal");

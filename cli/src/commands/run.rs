@@ -139,9 +139,10 @@ fn refuse_hollow<B: Database>(work: &Work<'_, B>, session: &mut B::Session, targ
     let environment = work.context.settings.environment.as_ref().map(|setting| &*setting.value);
     let is_protected = environment.is_some_and(|name| name.eq_ignore_ascii_case("production"));
     let why = if is_protected {
-        Some("this is a protected environment")
+        Some(("this is a protected environment", ""))
     } else {
-        work.context.settings.verdicts.is_strict().then_some("the policy is strict")
+        let for_new = ", or create the first migration of a new project";
+        work.context.settings.verdicts.is_strict().then_some(("the policy is strict", for_new))
     };
     let empty = work.folder.as_ref().filter(|folder| folder.is_empty).zip(why);
     let blank = Blank::all(&work.runner);
@@ -153,9 +154,10 @@ fn refuse_hollow<B: Database>(work: &Work<'_, B>, session: &mut B::Session, targ
         // The engine refuses it.
         return Ok(());
     }
-    if let (Some((folder, why)), true) = (empty, plan.steps().is_empty()) {
+    if let (Some((folder, (why, otherwise))), true) = (empty, plan.steps().is_empty()) {
         let what = format!("nothing was done: {}, and {why}", folder.emptiness());
-        return Err(Failure::refused(format!("{what}; check the path, or whether the folder is mounted")));
+        let remedy = format!("check the path, or whether the folder is mounted{otherwise}");
+        return Err(Failure::refused(format!("{what}; {remedy}")));
     }
     let blank = plan::blank(work, &plan);
     Blank::refuse_unwritten(&blank)?;

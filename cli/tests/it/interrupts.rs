@@ -42,7 +42,7 @@ impl Run {
         }
     }
 
-    /// The hundredths of a second for which the process has computed, or that have passed where the system does not tell.
+    /// The processor time of the process in hundredths of a second, or the clock where the system does not tell it.
     fn ticks(&self) -> u64 {
         let path = format!("/proc/{}/stat", self.child.id());
         let Ok(stat) = std::fs::read_to_string(path) else {

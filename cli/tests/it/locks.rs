@@ -193,7 +193,7 @@ fn whoever_holds_a_lock_is_named_as_far_as_it_is_known() {
         client.batch_execute(held).unwrap();
         let url = postgres_url(&server.database).replace("user=postgres", &format!("user={user}"));
         let shell = shell(&url, "ALTER TABLE accounts ADD nick text;");
-        // A slow machine may need a longer wait for the look on the other connection.
+        // With a short limit, a slow machine may not ask on the other connection in time.
         let said = [1, 10, 100].into_iter().find_map(|limit| {
             let limit = format!("--statement-lock-timeout={limit}");
             let output = shell.command(&["migrate", &limit, "--lock-retries=1"]).output().unwrap();

@@ -23,7 +23,7 @@ enum State {
     Before(ObjectName),
 }
 
-/// How the keys of temporary tables begin, unlike that of any other table.
+/// The prefix of the keys of temporary tables; no other key begins with it.
 const TEMPORARY: &str = "\0temporary\0";
 
 impl Names {
@@ -44,28 +44,30 @@ impl Names {
     /// The key of what a name stands for: of a temporary table, if there is one.
     fn key(&self, name: &ObjectName, path: Option<&[String]>) -> String {
         let temporary = self.key_of_temporary(name, path);
-        temporary.filter(|key| self.tables.contains_key(key)).unwrap_or_else(|| self.key_of_kept(name, path))
+        temporary
+            .filter(|key| self.tables.contains_key(key))
+            .unwrap_or_else(|| self.key_of_permanent(name, path))
     }
 
-    /// The key of a table that stays.
-    fn key_of_kept(&self, name: &ObjectName, path: Option<&[String]>) -> String {
+    /// The key of a permanent table.
+    fn key_of_permanent(&self, name: &ObjectName, path: Option<&[String]>) -> String {
         let mut name = name.clone();
         let first = || path.and_then(|path| path.first()).or(self.current.as_ref()).cloned();
         name.schema = name.schema.or_else(first);
         name.key()
     }
 
-    /// The key of a temporary table, which hides one that stays. On PostgreSQL it has a schema of its own; `None` if the name is in another one.
+    /// The key of a temporary table, which hides a permanent one. On PostgreSQL it has a schema of its own; `None` if the name is in another one.
     fn key_of_temporary(&self, name: &ObjectName, path: Option<&[String]>) -> Option<String> {
         if name.ignores_case {
-            return Some(format!("{TEMPORARY}{}", self.key_of_kept(name, path)));
+            return Some(format!("{TEMPORARY}{}", self.key_of_permanent(name, path)));
         }
         let is_in_own = name.schema.as_deref().is_none_or(|schema| schema == "pg_temp");
         is_in_own.then(|| format!("{TEMPORARY}{}", name.name))
     }
 
-    /// Leaves a name without a table. What the scripts did not create may be under it again: a temporary table hid it, or it is in another schema
-    /// of the path.
+    /// Removes the table of a name. If the scripts created it, the name means again what it meant before: a table that a temporary one hid, or one
+    /// in another schema of the path.
     fn vacate(&mut self, key: String) -> Option<State> {
         let was = self.tables.remove(&key);
         if !matches!(was, Some(State::Created)) {
@@ -115,7 +117,7 @@ impl Names {
                 }
             }
             Act::Creates { kind: "table", name, replaces, if_not_exists, .. } => {
-                let key = self.key_of_kept(name, path);
+                let key = self.key_of_permanent(name, path);
                 if *replaces || !*if_not_exists || matches!(self.tables.get(&key), Some(State::Vacant)) {
                     self.tables.insert(key, State::Created);
                     replaced(name, effects);
@@ -153,7 +155,7 @@ impl Names {
                     let key = self.key(from, path);
                     let is_temporary = key.starts_with(TEMPORARY);
                     let was = self.vacate(key).unwrap_or_else(|| State::Before(from.clone()));
-                    let kept = || self.key_of_kept(to, path);
+                    let kept = || self.key_of_permanent(to, path);
                     let new = if is_temporary {
                         self.key_of_temporary(to, path).unwrap_or_else(kept)
                     } else {

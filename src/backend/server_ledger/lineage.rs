@@ -88,7 +88,7 @@ impl Lineage {
             }
             Act::Drops { kind: "temporary table", names, .. } => {
                 for name in names {
-                    // One of the application may be there too.
+                    // It may be a temporary table of the application.
                     if let Some(table) = self.holder(name).filter(|table| self.tables[*table].is_temporary) {
                         self.drop(table, place, name);
                     }

@@ -171,7 +171,7 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
         Some(ErrorCode::SystemIoFailure) if has_no_room_for_shared_memory(&error) => FaultKind::Full,
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => FaultKind::NotADatabase,
         Some(ErrorCode::OperationInterrupted) => FaultKind::Interrupted,
-        // The first use of a table such as `pragma_table_info` declares it, and SQLite gives the error of that another code
+        // The first use of a table such as `pragma_table_info` declares it, and SQLite returns an error of that with another code
         // (`sqlite3_declare_vtab` in vtab.c).
         _ if message(&error) == "interrupted" => FaultKind::Interrupted,
         _ => FaultKind::Other,
@@ -243,9 +243,9 @@ mod tests {
         }
     }
 
-    /// A run that was cancelled in this moment failed, and the script was to be corrected.
+    /// A run cancelled at this moment was reported as a failure, with the advice to correct the script.
     #[test]
-    fn an_interrupt_while_a_table_of_sqlite_is_declared_is_one() {
+    fn an_interrupt_while_sqlite_declares_a_table_is_recognized() {
         let conn = rusqlite::Connection::open_in_memory().unwrap();
         let mut open = conn.prepare("SELECT 1 UNION ALL SELECT 2").unwrap();
         let mut rows = open.query([]).unwrap();

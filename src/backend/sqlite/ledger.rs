@@ -299,7 +299,7 @@ impl Ledger {
         match &foreseen.act {
             Act::Writes { table, verb, names_all, .. } => {
                 if changed > 0 {
-                    self.find(foreseen, place);
+                    self.keep_findings(foreseen, place);
                 }
                 if self.is_main(table) {
                     let counts = [changed, conn.changes()];
@@ -356,7 +356,7 @@ impl Ledger {
             }
             Act::ChangesColumn { table, column, to } if self.is_main(table) => {
                 self.redefined.insert(table.key());
-                self.find(foreseen, place);
+                self.keep_findings(foreseen, place);
                 self.state.rows.change_column(table, column, to.as_deref());
             }
             Act::Alters(table) if self.is_main(table) => _ = self.redefined.insert(table.key()),
@@ -371,7 +371,7 @@ impl Ledger {
     }
 
     /// Keeps what a statement did to values.
-    fn find(&mut self, foreseen: &Foreseen<'_>, place: Place<'_>) {
+    fn keep_findings(&mut self, foreseen: &Foreseen<'_>, place: Place<'_>) {
         let found = foreseen.changes_values.iter().cloned();
         self.state.findings.extend(found.map(|found| found.by(place.kept())));
     }

@@ -33,7 +33,7 @@ const CONTAINERS: [&str; 12] = [
 ];
 
 impl Changed {
-    /// What a statement changes, by its tokens. What a routine contains that it calls, or a variable, is not known.
+    /// What a statement changes, by its tokens. What a variable, or a routine that it calls, contains is not known.
     pub(crate) fn by(tokens: &[Token<'_>], grammar: &Grammar) -> Vec<Self> {
         let Some(first) = tokens.first() else { return Vec::new() };
         // A text can be run: `PREPARE s FROM 'DROP TABLE a'`, or later, `SET @s = 'DROP TABLE a'`.

@@ -86,7 +86,7 @@ pub(crate) struct Retyped {
     pub(crate) column: String,
     /// The type, as its text.
     pub(crate) to: String,
-    /// The columns and words of the expression that converts the values.
+    /// The columns and words of the expression that converts the values; empty for a column that becomes generated.
     pub(crate) using: Option<Vec<String>>,
     /// The character set, if the statement names one.
     pub(crate) charset: Option<String>,
@@ -163,7 +163,7 @@ fn read(tokens: &[Token<'_>], grammar: &Grammar, depth: usize) -> Vec<Loss> {
         // An event runs by itself, and one that is made now may do so at once.
         _ if first.is_any(&["create", "alter"]) && !grammar.folds && is_event(tokens) => {
             let place = tokens.iter().position(|token| token.is("do"));
-            // Another time makes the event that is there run: `ALTER EVENT e ON SCHEDULE AT NOW()`
+            // A new schedule makes an existing event run: `ALTER EVENT e ON SCHEDULE AT NOW()`
             let is_started = first.is("alter") && tokens.iter().any(|it| it.is_any(&["schedule", "enable"]));
             let unseen = || if is_started { vec![Loss::Unread] } else { Vec::new() };
             place.map_or_else(unseen, |place| body(behind(place + 1), grammar, depth - 1))

@@ -1,11 +1,11 @@
 //! What is inside quotes.
 
-/// A name with its characters in the place of their numbers: `\0062`, `\+000062`.
+/// A name with its escapes replaced by the characters that they stand for: `\0062`, `\+000062`.
 pub(super) fn unescaped(name: &str, escape: char) -> Option<String> {
     let mut parts = name.split(escape);
     let mut found = parts.next()?.to_owned();
     while let Some(part) = parts.next() {
-        // `\\` is one of them.
+        // `\\` stands for `\`.
         if part.is_empty() {
             found.push(escape);
             found.push_str(parts.next()?);

@@ -373,7 +373,7 @@ impl<'a> Words<'_, 'a, '_> {
         if kind == "event" && self.is_at(&["trigger"]) {
             return None;
         }
-        // It leaves a table alone that has the same name and stays.
+        // It does not drop a permanent table of the same name.
         let kind = if is_temporary { "temporary table" } else { kind };
         self.skip(&["concurrently"]);
         let if_exists = self.skip_exists();

@@ -14,7 +14,7 @@ fn rebuild(columns: &str, copy: &str) -> &'static str {
 #[test]
 fn a_join_that_loses_some_rows_and_multiplies_others_is_noticed() {
     let named = "CREATE TABLE p(name TEXT); INSERT INTO p VALUES ('Ada'),('Bo'); CREATE TABLE tag(p TEXT, t TEXT); INSERT INTO tag VALUES ('Ada','x'),('Ada','y')";
-    let multiplied = "~ replaces `p`, which had 2 rows, with a table of 3 rows, since the join of its copy gives some rows several times; join on a key of the other table";
+    let multiplied = "~ replaces `p`, which had 2 rows, with a table of 3 rows, since the join in the copy repeats some rows; join on a key of the other table";
     check(&[
         Case(
             P,
@@ -120,7 +120,8 @@ fn a_row_that_is_added_does_not_make_up_for_one_that_is_lost() {
 fn a_row_that_a_copy_leaves_out_is_noticed_when_its_table_is_dropped() {
     let two = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES (1,'Ada'),(2,'Bo');
         CREATE TABLE q(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO q VALUES (2,'Cy'),(3,'Di')";
-    let said = "~ drops `q`, although `p` did not get 1 row of it, which the copy left out; copy these rows under another key";
+    let said =
+        "~ drops `q`, although the copy into `p` left out 1 row of it; copy these rows under another key";
     check(&[
         Case(two, "INSERT OR IGNORE INTO p SELECT * FROM q; DROP TABLE q", said, COUNT, "3"),
         Case(
@@ -133,7 +134,7 @@ fn a_row_that_a_copy_leaves_out_is_noticed_when_its_table_is_dropped() {
         Case(
             two,
             "CREATE TABLE n(id INTEGER PRIMARY KEY, name TEXT NOT NULL CHECK (name <> 'Di')); INSERT OR IGNORE INTO n SELECT * FROM q; DROP TABLE q",
-            "~ drops `q`, although `n` did not get 1 row of it",
+            "~ drops `q`, although the copy into `n` left out 1 row of it",
             "SELECT count(*) FROM n",
             "1",
         ),
@@ -141,7 +142,7 @@ fn a_row_that_a_copy_leaves_out_is_noticed_when_its_table_is_dropped() {
         Case(
             two,
             "INSERT OR IGNORE INTO q SELECT * FROM p; DROP TABLE p; ALTER TABLE q RENAME TO p",
-            "~ drops `p`, although `q` did not get 1 row of it",
+            "~ drops `p`, although the copy into `q` left out 1 row of it",
             COUNT,
             "3",
         ),
@@ -163,7 +164,7 @@ fn rows_that_are_deleted_and_put_back_in_part_are_noticed() {
     let back = |create: &str, back: &str| -> &'static str {
         format!("{create} AS SELECT * FROM p; DELETE FROM p; {back}; DROP TABLE k").leak()
     };
-    let said = "~ deletes the 2 rows of `p` and copies 1 back; copy every row back";
+    let said = "~ deletes the 2 rows of `p` and copies only 1 back; copy every row back";
     check(&[
         Case(P, back("CREATE TEMP TABLE k", "INSERT INTO p SELECT * FROM k WHERE id = 2"), said, COUNT, "1"),
         Case(P, back("CREATE TABLE k", "INSERT INTO p SELECT * FROM k LIMIT 1"), said, COUNT, "1"),

@@ -184,7 +184,7 @@ fn a_row_that_is_inserted_again_keeps_its_values() {
     let t = "CREATE TABLE t(id INTEGER PRIMARY KEY, k TEXT UNIQUE, body TEXT); INSERT INTO t VALUES (1,'x','a'),(2,'y','b');
         CREATE TABLE s(id INTEGER, k TEXT, b TEXT); INSERT INTO s VALUES (1,'x',NULL),(3,'z','c')";
     let said = "~ sets `body` of `t` to NULL where it had a value, since the expression for it is NULL there; keep the old value with coalesce";
-    let replaced = "~ since the expression for it is NULL there; INSERT ... ON CONFLICT ... DO UPDATE SET \"body\" = coalesce(excluded.\"body\", \"body\"), or write coalesce(..., NULL) if NULL is meant";
+    let replaced = "~ since the expression for it is NULL there; keep it with INSERT ... ON CONFLICT ... DO UPDATE SET \"body\" = coalesce(excluded.\"body\", \"body\"), or write coalesce(..., NULL) if NULL is meant";
     let upsert = |end: &str| -> &'static str {
         format!("INSERT INTO t(id, body) SELECT id, b FROM s WHERE true ON CONFLICT {end}").leak()
     };

@@ -196,7 +196,7 @@ fn the_report_has_what_statements_overwrite_and_delete() {
         (
             "CREATE TABLE log(t); INSERT INTO log VALUES (1); CREATE TRIGGER tr AFTER UPDATE ON p BEGIN UPDATE log SET t = NULL; INSERT INTO log VALUES (2); END",
             "UPDATE p SET name = 'x' WHERE id = 7",
-            "changed rows of `log` through triggers, updated 1 row of `p`",
+            "changed rows of `log` through triggers or foreign keys, updated 1 row of `p`",
         ),
         (
             "CREATE TABLE log(t); CREATE TRIGGER tr AFTER UPDATE ON p BEGIN INSERT INTO log VALUES (2); END",
@@ -206,12 +206,12 @@ fn the_report_has_what_statements_overwrite_and_delete() {
         (
             "CREATE VIEW w AS SELECT * FROM p; CREATE TRIGGER tr INSTEAD OF UPDATE ON w BEGIN UPDATE p SET phone = NULL; END",
             "UPDATE w SET name = 'x'",
-            "changed rows of `p` through triggers",
+            "changed rows of `p` through triggers or foreign keys",
         ),
         (
             "CREATE TABLE log(id INTEGER PRIMARY KEY); INSERT INTO log VALUES (1),(2); CREATE TRIGGER tr AFTER INSERT ON log BEGIN DELETE FROM log WHERE id < new.id - 1; END",
             "INSERT INTO log VALUES (3)",
-            "changed rows of `log` through triggers",
+            "changed rows of `log` through triggers or foreign keys",
         ),
         (view, "DELETE FROM v WHERE id < 7", "deleted 2 rows of `p`"),
         (

@@ -61,8 +61,8 @@ impl<'a> Clauses<'a> {
         Some(Self { sets, with: part(own, ..tokens[update].1), from })
     }
 
-    /// Whether an `UPDATE` reads other tables, from which names may come too.
-    pub(super) fn has_from(&self) -> bool {
+    /// Whether the statement reads more than one table.
+    pub(super) fn reads_others(&self) -> bool {
         let tokens = top(&self.from);
         let end = ends(&tokens, &["where"]);
         tokens[..end].iter().any(|(token, ..)| *token == Token::Mark(b',') || token.is("join"))

@@ -1,4 +1,4 @@
-//! Finds values that a statement turns into `NULL` without saying so, and texts that `CAST` turns into other numbers.
+//! Finds values that a statement loses: those that become `NULL` without saying so, and texts and fractions that `CAST` changes.
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use super::act::DroppedColumn;
 use super::ask::{default_of, exists, truths};
 use super::clauses::{Clauses, Set};
-use super::expression::{Cast, casts, is_column, joined, may_be_null, moves, reads_other};
+use super::expression::{Cast, casts, is_column, joined, may_be_null, may_become_null, reads_other};
 use super::place::Place;
 use super::uncopied::expression;
 use crate::account::StepFinding;
@@ -38,7 +38,7 @@ pub(super) fn by_update(
 ) -> rusqlite::Result<Vec<StepFinding>> {
     let Some(clauses) = Clauses::of_update(own) else { return Ok(Vec::new()) };
     let is_dropped = |column: &str| dropped.iter().any(|one| one.is(table, column));
-    let alias = if clauses.has_from() { clauses.first_table().map(|(_, alias)| alias) } else { None };
+    let alias = if clauses.reads_others() { clauses.first_table().map(|(_, alias)| alias) } else { None };
     let kind = Kind::Update;
     let statement = Converting { conn, table, alias, clauses: &clauses, is_dropped: &is_dropped, kind };
     let found = statement.findings()?;
@@ -210,7 +210,7 @@ impl Converting<'_> {
     /// nothing to move.
     fn moves(&self) -> rusqlite::Result<Vec<Doubt>> {
         let mut doubts = Vec::new();
-        if self.kind == Kind::Update || !self.clauses.sets.iter().any(|set| moves(set.value)) {
+        if self.kind == Kind::Update || !self.clauses.sets.iter().any(|set| may_become_null(set.value)) {
             return Ok(doubts);
         }
         let other = self.clauses.joined_by();
@@ -222,7 +222,7 @@ impl Converting<'_> {
             };
             let targets: Vec<&Set<'_>> = self.clauses.sets.iter().filter(is_target).collect();
             let is_clear = |set: &&Set<'_>| {
-                !moves(set.value) || set.columns.first().is_some_and(|name| same_name(name, from))
+                !may_become_null(set.value) || set.columns.first().is_some_and(|name| same_name(name, from))
             };
             if let (Some(first), false) = (targets.first(), targets.iter().any(is_clear)) {
                 let nulls = targets.iter().map(|set| format!("({}) IS NULL", set.value));

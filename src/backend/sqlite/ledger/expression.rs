@@ -43,11 +43,11 @@ pub(super) fn may_be_null(value: &str, column: &str, table: &str) -> bool {
 }
 
 /// Whether an expression may be `NULL` although it does not say so. Columns that are joined with `||` are looked at otherwise.
-pub(super) fn moves(value: &str) -> bool {
+pub(super) fn may_become_null(value: &str) -> bool {
     joined(value).len() < 2 && may_be_null(value, "", "")
 }
 
-/// Whether an expression is the column of another table than the one of this name.
+/// Whether an expression is a column of a table other than this one.
 pub(super) fn reads_other(value: &str, table: &str) -> bool {
     let mut tokens = Tokens::new(value);
     let (first, dot) = (tokens.next_name(), tokens.next());
@@ -124,7 +124,8 @@ pub(super) fn joined(value: &str) -> Vec<String> {
     parts
 }
 
-/// The columns that an expression casts to a number. A condition may have looked at the text, and a query reads other columns.
+/// The columns that an expression casts to a number. None if it has a condition, which may have checked the text, or a query, which reads
+/// other columns.
 pub(super) fn casts(value: &str) -> Vec<Cast> {
     if Tokens::new(value).any(|token| token.is_any(&["case", "iif", "select"])) {
         return Vec::new();

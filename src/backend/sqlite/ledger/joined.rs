@@ -15,7 +15,7 @@ use crate::problem::ProblemKind;
 use crate::sql::{Tokens, same_name};
 
 impl Rows {
-    /// Looks for rows of a table, by its place and its name, that the only copy into the table that takes its name lost or multiplied.
+    /// Finds rows of a table that were lost or repeated by a join, if its successor was filled by a single copy.
     pub(super) fn compare_joined(
         &self,
         conn: &Connection,
@@ -34,14 +34,14 @@ impl Rows {
         };
         let Some((from, alias)) = clauses.first_table() else { return Ok(()) };
         let is_old = same_name(&from, &old.last) || same_name(&from, name);
-        if !is_old || !clauses.has_from() || rows == 0 {
+        if !is_old || !clauses.reads_others() || rows == 0 {
             return Ok(());
         }
         let table = &old.change.table;
         if found.after.saturating_sub(new.written) > rows {
             let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
             let what = format!(
-                "replaces `{table}`, which had {rows}, with a table of {} rows, since the join of its copy gives some rows several times",
+                "replaces `{table}`, which had {rows}, with a table of {} rows, since the join in the copy repeats some rows",
                 found.after
             );
             let remedy = "join on a key of the other table, or keep its rows in a table of their own";

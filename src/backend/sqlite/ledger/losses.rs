@@ -137,7 +137,7 @@ impl Rows {
         Ok(by_count.max(by_key).max(by_copy).saturating_sub(elsewhere + deleted))
     }
 
-    /// The findings about tables whose rows were set aside, deleted and put back, not all of them.
+    /// The findings about tables whose rows were set aside, deleted and put back only in part.
     pub(super) fn refilled_in_part(&self) -> Vec<StepFinding> {
         let is_set_aside = |old: usize| {
             let copies = self.tables.iter().enumerate().filter(|(place, _)| *place != old);
@@ -151,7 +151,7 @@ impl Rows {
                 table.is_new || table.current.is_none() || table.refilled == 0 || table.refilled >= *emptied;
             (!is_meant && is_set_aside(place)).then(|| {
                 let what = format!(
-                    "deletes the {emptied} rows of `{}` and copies {} back",
+                    "deletes the {emptied} rows of `{}` and copies only {} back",
                     table.change.table, table.refilled
                 );
                 StepFinding::new(ProblemKind::ValuesChanged, what, "copy every row back").by(by.clone())
@@ -177,7 +177,7 @@ impl Rows {
 
     /// Whether a dropped table was no more than an index of other rows, as far as the script shows: a virtual table of which nothing was copied.
     fn is_index(&self, old: usize) -> bool {
-        // A table that takes its name is named by the statement that fills it, before the query.
+        // A statement that fills a new table of the same name has the name before its query, so only the query counts.
         let is_read = |text: &str| {
             let mut tokens = Tokens::new(text);
             tokens.find(|token| token.is("select"));

@@ -6,7 +6,7 @@ use super::act::DroppedColumn;
 use super::ask::truths;
 use super::clauses::Clauses;
 use super::converted::had;
-use super::expression::{moves, reads_other, says_null};
+use super::expression::{may_become_null, reads_other, says_null};
 use crate::account::StepFinding;
 use crate::dialect::quote;
 use crate::problem::ProblemKind;
@@ -34,7 +34,7 @@ impl Moves {
         let Some(clauses) = Clauses::of_update(own) else { return };
         let alias =
             clauses.first_table().map(|(_, alias)| Tokens::new(alias).next_name().unwrap_or_default());
-        let joined = if clauses.has_from() { own } else { "" };
+        let joined = if clauses.reads_others() { own } else { "" };
         for from in dropped {
             for set in &clauses.sets {
                 let is_joined =
@@ -42,7 +42,7 @@ impl Moves {
                 if !mentions(set.value, from) && !is_joined() {
                     continue;
                 }
-                if says_null(set.value) || moves(set.value) {
+                if says_null(set.value) || may_become_null(set.value) {
                     let to = set.columns.first().filter(|_| !says_null(set.value)).cloned();
                     self.0.push(Move { table: table.to_owned(), from: from.to_owned(), to });
                 }

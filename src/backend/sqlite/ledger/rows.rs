@@ -33,11 +33,11 @@ pub(super) struct Rows {
     pub(super) columns: Vec<ColumnChange>,
     /// The beginnings of statements whose reach is known.
     known: BTreeMap<String, AtRisk>,
-    /// Those whose triggers change rows, with the tables of these rows.
+    /// The beginnings of statements whose triggers or foreign key actions change rows, with the tables of these rows.
     rewriting: BTreeMap<String, Vec<usize>>,
-    /// Those tables of the statement that is about to run.
+    /// The tables whose rows the triggers or foreign key actions of the next statement change.
     rewritten: Vec<usize>,
-    /// Those that delete from views, with the tables from which the triggers of the views delete.
+    /// The beginnings of statements that delete from views, with the tables from which the triggers of the views delete.
     behind_views: BTreeMap<String, AtRisk>,
     /// Whether the script created a trigger, so that a new table may have one.
     has_new_trigger: bool,

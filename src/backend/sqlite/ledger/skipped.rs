@@ -30,7 +30,8 @@ pub(super) struct Skipped {
 }
 
 impl Offered {
-    /// What a copy is about to offer, if it may leave out rows and a table is dropped afterwards: the rest is the last statement that does.
+    /// What a copy is about to offer, if it may leave out rows and a table is dropped afterwards. The rest of the
+    /// place is the last statement that drops a table.
     pub(super) fn of(conn: &Connection, place: Place<'_>, table: &str) -> rusqlite::Result<Option<Self>> {
         let own = place.own;
         if place.rest.is_empty() || !has_word(own, &["ignore", "nothing"]) || has_word(own, &["limit"]) {
@@ -84,10 +85,8 @@ impl Skipped {
         };
         let gone = tables.iter().find(is_gone)?;
         let rows = if self.rows == 1 { "1 row".to_owned() } else { format!("{} rows", self.rows) };
-        let what = format!(
-            "drops `{}`, although `{}` did not get {rows} of it, which the copy left out",
-            gone.table, self.into
-        );
+        let what =
+            format!("drops `{}`, although the copy into `{}` left out {rows} of it", gone.table, self.into);
         let remedy = "copy these rows under another key, or update the rows that are in their place";
         Some(StepFinding::new(ProblemKind::ValuesChanged, what, remedy).by(self.by.clone()))
     }

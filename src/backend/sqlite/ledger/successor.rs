@@ -43,14 +43,14 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    /// What the new table has otherwise, besides lost rows.
+    /// The findings about the new table other than lost rows.
     pub(super) fn findings(&self) -> impl Iterator<Item = &StepFinding> {
         self.changed.iter().map(|(_, finding)| finding).chain(&self.multiplied)
     }
 }
 
-/// Compares a table with the one that will take its name, by number and, if both have the columns of its key, by key, given the number of
-/// rows of the old one, and of those that the script wrote into the new one itself. `None` if the new one cannot be counted.
+/// Compares a table with the one that will take its name, by number and, if both have the columns of its key, by key. `rows` is the
+/// number of rows of the old one, `written` of those that the script itself wrote into the new one. `None` if the new one cannot be counted.
 pub(super) fn compare(
     conn: &Connection,
     [old, new]: [&str; 2],
@@ -141,8 +141,8 @@ fn difference_of([left, right]: [&str; 2], [own, others]: [&[String]; 2]) -> Str
     format!("SELECT {own} FROM main.{} EXCEPT SELECT {others} FROM main.{}", quote(left), quote(right))
 }
 
-/// The number of values of these columns of the first table, quoted, that those of the second one lack, and some of them in words. `None`
-/// if they cannot be compared.
+/// How many values of `own` in the first table are missing from `others` in the second, and some of them in words. The names of the columns are
+/// quoted. `None` if they cannot be compared.
 pub(super) fn not_in(
     conn: &Connection,
     tables: [&str; 2],

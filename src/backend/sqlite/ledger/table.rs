@@ -46,8 +46,9 @@ pub(super) struct Table {
     pub(super) converted: Vec<Conversion>,
     /// The number of rows that statements wrote into it without reading another table.
     pub(super) written: u64,
-    /// How many rows the last statement that deletes all of them deleted, and how many were copied into it since.
+    /// How many rows the last statement that deleted all rows took, and where it is.
     pub(super) emptied: Option<(u64, StatementPlace)>,
+    /// How many rows were copied into it since then.
     pub(super) refilled: u64,
     /// Rows that were taken, and rows that were inserted after the first ones were taken.
     pub(super) taken: u64,

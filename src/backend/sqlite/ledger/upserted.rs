@@ -78,11 +78,12 @@ pub(super) fn findings(conn: &Connection, own: &str, table: &str) -> rusqlite::R
     Ok(lost.map(|(set, _)| finding(set)).collect())
 }
 
-/// How a row keeps a value of a column.
+/// The remedy that keeps the old value of a column.
 fn instead_of_replace(column: &str) -> Remedy {
     let column = quote(column);
-    let update =
-        format!("INSERT ... ON CONFLICT ... DO UPDATE SET {column} = coalesce(excluded.{column}, {column})");
+    let update = format!(
+        "keep it with INSERT ... ON CONFLICT ... DO UPDATE SET {column} = coalesce(excluded.{column}, {column})"
+    );
     Remedy::from(update).or("write coalesce(..., NULL) if NULL is meant")
 }
 
@@ -120,7 +121,7 @@ impl<'a> Upsert<'a> {
         })
     }
 
-    /// The columns that get a value that may be `NULL`, with the values. What the author wrote is meant.
+    /// The columns that get a value that may be `NULL`, with the values. A value that the author wrote is left out.
     fn doubtful(&self, sets: &[Set<'a>], table: &str) -> Vec<(String, String)> {
         let named = self.alias.and_then(|alias| Tokens::new(alias).next_name());
         let own = named.as_deref().unwrap_or(table);
@@ -135,7 +136,7 @@ impl<'a> Upsert<'a> {
         sets.iter().filter_map(of).collect()
     }
 
-    /// A value with a number instead of each `excluded.column` that the author wrote.
+    /// An expression with a number in place of each `excluded.column` whose value is in `VALUES`.
     fn without_written(&self, value: &str) -> String {
         let (mut tokens, mut judged, mut end) = (Tokens::new(value), String::new(), 0);
         while let Some((token, at)) = tokens.next_placed() {
@@ -155,7 +156,8 @@ impl<'a> Upsert<'a> {
         judged + part(value, end..)
     }
 
-    /// The columns that a `REPLACE` of selected rows writes, with the values. One whose expression says `NULL`, or cannot be, is left out.
+    /// The columns that a `REPLACE` of selected rows writes, with the values. One whose expression says `NULL`, or cannot be
+    /// `NULL`, is left out.
     fn replaced(&self, conn: &Connection, own: &str, table: &str) -> rusqlite::Result<Vec<(String, String)>> {
         let columns = || columns::of(conn, "main", table);
         let listed = self.listed.clone().map_or_else(columns, Ok)?;
@@ -171,7 +173,7 @@ impl<'a> Upsert<'a> {
         Ok(doubtful.map(|name| (name.clone(), format!("excluded.{}", quote(&name)))).collect())
     }
 
-    /// Whether a row that is there loses a value, for each of the columns. The row is the innermost table, so a name alone is its column.
+    /// Whether a row that is there loses a value, for each of the columns. The row is the innermost table, so a column name without a table is one of its columns.
     fn query(
         &self,
         conn: &Connection,

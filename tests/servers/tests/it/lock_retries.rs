@@ -197,7 +197,7 @@ fn deadlocked(
     other.query_drop("INSERT INTO others VALUES (1)").unwrap();
     let mut looking = database.connect();
     let crossing = thread::spawn(move || {
-        // While others create tables, a session may wait for those of InnoDB itself.
+        // While other tests create tables, a session may wait for a table of InnoDB itself.
         let waits = "SELECT 1 FROM information_schema.INNODB_TRX JOIN information_schema.PROCESSLIST ON ID = trx_mysql_thread_id
             WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE 'UPDATE b %' AND DB = DATABASE()";
         while on_mysql::rows(&mut looking, waits).is_empty() {

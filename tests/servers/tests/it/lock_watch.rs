@@ -110,7 +110,7 @@ fn an_error_on_postgres_says_who_was_in_the_way() {
         let (it, opened) = on_other_client("ALTER TABLE t ADD b INT", &database.url);
         let mut it = it.lock_retries(1);
         let held = format!("; it waited for a lock on `t`, held by session {pid} of the server, from ");
-        // On a slow machine, the look on the other connection may come only after a short wait.
+        // With a short limit, a slow machine may not ask on the other connection in time.
         let mut said = String::new();
         for limit in [900, 10_000, 100_000] {
             opened.store(0, Ordering::SeqCst);

@@ -413,7 +413,7 @@ fn every_failure_of_a_server_is_a_sentence() {
 fn a_server_that_lets_us_wait_is_left() {
     for bytes in [0, 5] {
         let came = format!("{bytes} of 13 bytes came; ");
-        // On a slow machine, the bytes may come only after a short wait.
+        // On a slow machine, the bytes may come after a short timeout.
         for timeout in [200, 5_000, 60_000] {
             let server = Server::new();
             server.publish(&[USERS]);

@@ -12,7 +12,7 @@ fn torture(arguments: &str, folder: &std::path::Path) -> Output {
 #[test]
 fn killed_processes_leave_what_was_acknowledged_and_true_records() {
     let folder = tempfile::tempdir().unwrap();
-    // A slow machine needs longer until something was killed, and something was applied.
+    // A slow machine needs longer until something is killed and something is applied.
     let is_enough = ["0.08", "0.5", "5"].into_iter().any(|minutes| {
         let output = torture(&format!("--minutes {minutes} --patience 600"), folder.path());
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

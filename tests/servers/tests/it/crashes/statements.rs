@@ -47,7 +47,7 @@ impl Case {
         program
     }
 
-    /// How often the statement ran in which the script was killed; `None` if it leaves no trace.
+    /// How often the statement ran at which the script was killed; `None` if it leaves no trace.
     fn times<B: Kind>(&self, picture: &[String]) -> Option<usize> {
         let number: usize = self.left.split(' ').nth(1).unwrap().trim_end_matches('?').parse().unwrap();
         self.set::<B>()[0].up[number - 1].times(picture)
@@ -69,7 +69,7 @@ impl Case {
         check_said::<B>(said, &mut client, Direction::Up, &context);
         let set = self.set::<B>();
         let told = self.told[usize::from(killed != Killed::Program)];
-        // The session of a killed program finishes the statement. MariaDB ends one that has waited for a table for a second, though.
+        // The session of a killed program finishes the statement. But MariaDB ends one that waits longer than a second for a table.
         let is_done = killed == Killed::Program && self.times::<B>(&B::picture(&mut client)) != Some(0);
         let by_hand = self.by_hand[usize::from(!is_done)];
         let (unfinished, refused) = finish::<B>(&set, &mut client, Direction::Up, by_hand, &context);
@@ -402,7 +402,7 @@ fn a_run_right_after_a_kill<B: Kind>(moments: &[(&str, Result<usize, &str>)]) {
         });
         let outcome = thread::scope(|scope| {
             let run = scope.spawn(|| go(&it, &mut B::connect(&database), Direction::Up));
-            // MariaDB ends a session without a client that waits for a table for a second, and then a slow run waits for nobody.
+            // MariaDB may have ended the session without a client after a second of waiting for a table; then a slow run waits for nobody.
             while waited.recv_timeout(Duration::from_millis(20)).is_err() && !run.is_finished() {}
             drop(gate);
             run.join().unwrap()
@@ -482,7 +482,7 @@ fn a_retry_right_after_a_kill_waits_on_postgres() {
 
 #[test]
 fn a_retry_right_after_a_kill_waits_on_mysql() {
-    // A session without a client does not wait for a table for longer than a second, but for a row it does.
+    // MariaDB ends a session without a client that waits longer than a second for a table, but not one that waits for a row.
     let statement = "CREATE TABLE a AS SELECT n FROM gate WHERE n = 2 LOCK IN SHARE MODE => table a";
     a_retry_right_after_a_kill_waits::<Mysql>(statement, "row 2: ^CREATE TABLE a");
 }

@@ -36,7 +36,7 @@ fn session(conn: &mut Conn, text: &str) -> u64 {
     patiently(look, || Ok(())).unwrap()
 }
 
-/// The statement that a session runs, and its state: two equal statements have different numbers. It is empty when the session has ended.
+/// The number of the statement that a session runs, which is new each time, and its state; empty when the session has ended.
 fn statement(conn: &mut Conn, id: u64) -> Vec<String> {
     rows(
         conn,

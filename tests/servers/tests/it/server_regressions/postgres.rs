@@ -397,7 +397,7 @@ fn a_record_that_changed_since_the_snapshot_is_read_again() {
                 other.batch_execute("SET default_transaction_isolation = 'repeatable read'").unwrap();
                 it.run(&mut other).map(|report| report.applied.len()).map_err(|error| error.to_string())
             });
-            // In a transaction, the server would always show the sessions of its first look.
+            // In a transaction, `pg_stat_activity` keeps showing what its first query saw.
             waiting(&mut database.connect(), "%");
             client.batch_execute("UPDATE __switchy_migrations SET failure = failure; COMMIT").unwrap();
             assert_eq!(run.join().unwrap(), Ok(1));

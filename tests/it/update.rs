@@ -109,6 +109,32 @@ fn sqlite_does_the_same_work_beside_ten_rows_of_a_child_and_ten_thousand() {
     }
 }
 
+/// Rows that a statement may overwrite or leave out are looked up by their keys.
+#[test]
+fn sqlite_does_twice_the_work_for_twice_the_rows_of_an_upsert() {
+    for script in [
+        "REPLACE INTO user(id, email, name) SELECT id, email, name FROM new",
+        "INSERT INTO user(id, email, name) SELECT id, email, name FROM new WHERE true
+        ON CONFLICT (email) DO UPDATE SET name = excluded.name",
+        "INSERT OR IGNORE INTO user(id, email, name) SELECT id, email, name FROM new; DROP TABLE new",
+    ] {
+        let work = |rows: u32| {
+            let conn = memory();
+            let schema = format!(
+                "CREATE TABLE user (id INTEGER PRIMARY KEY, email TEXT, name TEXT);
+                CREATE UNIQUE INDEX user_email ON user (email COLLATE NOCASE);
+                WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {rows}) INSERT INTO user SELECT i, 'a' || i, 'Ada' FROM n;
+                CREATE TABLE new (id INTEGER, email INTEGER, name TEXT);
+                INSERT INTO new SELECT id, 'A' || id, name FROM user"
+            );
+            conn.execute_batch(&schema).unwrap();
+            counted(conn, 1, script)
+        };
+        let (few, many) = (work(200), work(400));
+        assert!(many < 3 * few, "{script}: {few} for 200 rows, {many} for 400");
+    }
+}
+
 /// The schema is not searched for triggers that write to the tracking table: what the triggers of a statement write is known after it.
 #[test]
 fn sqlite_does_the_same_work_beside_ten_tables_and_a_thousand() {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use self::act::{Act, DroppedColumn, Name};
+use self::act::{Act, DroppedColumn, Name, TableDrops};
 pub(super) use self::ask::count;
 use self::ask::exists;
 use self::foreseen::Foreseen;
@@ -75,8 +75,8 @@ pub(super) struct Ledger {
     /// The names of tables that may belong to other rows now.
     replaced: BTreeSet<String>,
     schema_edits: SchemaEdits,
-    /// The last statement that drops a table, and where it is.
-    last_drop: Option<(usize, String)>,
+    /// The statements that drop tables.
+    table_drops: Option<TableDrops>,
     dropped_columns: Vec<DroppedColumn>,
     /// What is known about the `REPLACE` statements of the script.
     replacing: Replacements,
@@ -108,7 +108,7 @@ impl Ledger {
             redefined: BTreeSet::new(),
             replaced: BTreeSet::new(),
             schema_edits: SchemaEdits::default(),
-            last_drop: act::last_drop(script.text),
+            table_drops: TableDrops::of(script.text),
             dropped_columns: act::dropped_columns(script.text),
             replacing: Replacements::default(),
         }
@@ -149,9 +149,8 @@ impl Ledger {
     /// The statement that drops a table after another one, if there is one, as the rest of the script. A long script is not read again for
     /// each of its statements.
     fn before_last_drop<'s>(&'s self, place: Place<'s>) -> Place<'s> {
-        let is_later = |(at, _): &&(usize, String)| *at > place.offset;
-        let rest = self.last_drop.as_ref().filter(is_later).map_or("", |(_, own)| own);
-        Place { rest, ..place }
+        let last = self.table_drops.as_ref().and_then(|drops| drops.last_behind(place.offset));
+        Place { rest: last.unwrap_or_default(), ..place }
     }
 
     fn look(
@@ -202,7 +201,9 @@ impl Ledger {
                         let copied = copied::finding(conn, at, "main", &table.name)?;
                         foreseen.changes_values.extend(copied);
                         foreseen.converts = converted::by_copy(conn, at, &table.name)?;
-                        foreseen.offered = Offered::of(conn, at, &table.name)?;
+                        if let Some(drops) = self.table_drops.as_ref().filter(|_| !at.rest.is_empty()) {
+                            foreseen.offered = Offered::of(conn, at.own, &table.name, drops)?;
+                        }
                         if *verb == Verb::Replaces && !self.state.rows.is_new(&table.key()) {
                             let replacing = self.replacing.finding(conn, place.own, &table.name)?;
                             foreseen.changes_values.extend(replacing);

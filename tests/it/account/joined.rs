@@ -154,8 +154,62 @@ fn a_row_that_a_copy_leaves_out_is_noticed_when_its_table_is_dropped() {
             "SELECT count(*) FROM names",
             "2",
         ),
+        Case(
+            two,
+            "INSERT OR IGNORE INTO p SELECT id, coalesce(name, '') AS name FROM q; DROP TABLE q",
+            said,
+            COUNT,
+            "3",
+        ),
         Case(two, "INSERT OR IGNORE INTO p SELECT * FROM q", "", COUNT, "3"),
+        Case(
+            two,
+            "CREATE TABLE names(name TEXT UNIQUE); INSERT OR IGNORE INTO names SELECT name FROM q EXCEPT SELECT 'Di'; DROP TABLE q",
+            "",
+            "SELECT count(*) FROM names",
+            "1",
+        ),
+        Case(
+            two,
+            "UPDATE q SET name = 'Cy'; CREATE TABLE names(name TEXT UNIQUE, at TEXT);
+            INSERT OR IGNORE INTO names SELECT name, strftime('%f', 'now') FROM q; DROP TABLE q",
+            "",
+            "SELECT count(*) FROM names",
+            "1",
+        ),
+        Case(
+            "CREATE TABLE p(id INTEGER PRIMARY KEY, kind TEXT, color TEXT); INSERT INTO p VALUES (1,'a','red'),(2,'a','blue')",
+            "CREATE TABLE kind(id INTEGER PRIMARY KEY, name TEXT UNIQUE, color TEXT); INSERT OR IGNORE INTO kind(name, color) SELECT kind, color FROM p;
+            CREATE TABLE n(id INTEGER PRIMARY KEY, kind INTEGER, color TEXT);
+            INSERT INTO n SELECT p.id, kind.id, p.color FROM p JOIN kind ON kind.name = p.kind; DROP TABLE p; ALTER TABLE n RENAME TO p",
+            "",
+            "SELECT count(*) FROM kind",
+            "1",
+        ),
         Case(two, "INSERT OR IGNORE INTO p SELECT * FROM q WHERE id = 3; DROP TABLE q", "", COUNT, "3"),
+    ]);
+}
+
+/// The rows that a script writes itself are not those that were there, whether their keys are others or the same.
+#[test]
+fn a_table_that_is_written_anew_may_have_other_keys() {
+    let kinds = "CREATE TABLE p(id TEXT PRIMARY KEY, name TEXT); INSERT INTO p VALUES ('UK','a'),('HO','b')";
+    let anew = "~ replaces `p` and does not copy any of the 2 rows that it had";
+    check(&[
+        Case(
+            kinds,
+            rebuild("id TEXT PRIMARY KEY, name TEXT", "INSERT INTO n VALUES ('GB','a'),('NL','b')"),
+            anew,
+            COUNT,
+            "2",
+        ),
+        Case(
+            kinds,
+            rebuild("id TEXT PRIMARY KEY, name TEXT", "INSERT INTO n VALUES ('UK','a'),('HO','b')"),
+            anew,
+            COUNT,
+            "2",
+        ),
     ]);
 }
 

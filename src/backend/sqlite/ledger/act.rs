@@ -2,7 +2,7 @@
 
 use super::super::cursor::TokenCursor;
 use super::super::target::{Target, Verb, target};
-use crate::sql::{Token, Tokens, folded, has_word, same_name, statements};
+use crate::sql::{Token, Tokens, folded, has_word, mentions, same_name, statements};
 
 /// What a statement does to the schema or to rows.
 #[derive(Debug, PartialEq, Eq)]
@@ -148,14 +148,38 @@ impl<'a> Act<'a> {
     }
 }
 
-/// The last statement of a script that drops a table, and where it is.
-pub(super) fn last_drop(script: &str) -> Option<(usize, String)> {
-    if !has_word(script, &["drop"]) {
-        return None;
+/// The statements of a script that drop tables.
+pub(super) struct TableDrops {
+    /// The offset and the text of the last one.
+    last: (usize, String),
+    tables: Vec<String>,
+}
+
+impl TableDrops {
+    /// Those of a script; `None` if it has none.
+    pub(super) fn of(script: &str) -> Option<Self> {
+        if !has_word(script, &["drop"]) {
+            return None;
+        }
+        let (mut last, mut tables) = (None, Vec::new());
+        for (at, own) in statements(script) {
+            if let Act::Drops { kind: "table", name } = Act::of(own) {
+                last = Some((at, own));
+                tables.push(name.name);
+            }
+        }
+        last.map(|(at, own)| Self { last: (at, own.to_owned()), tables })
     }
-    let drops =
-        statements(script).filter(|(_, own)| matches!(Act::of(own), Act::Drops { kind: "table", .. }));
-    drops.last().map(|(at, own)| (at, own.to_owned()))
+
+    /// The last one, if it is behind this offset.
+    pub(super) fn last_behind(&self, offset: usize) -> Option<&str> {
+        (self.last.0 > offset).then_some(&self.last.1)
+    }
+
+    /// Whether a query names a table that the script drops.
+    pub(super) fn are_named_in(&self, query: &str) -> bool {
+        self.tables.iter().any(|table| mentions(query, table))
+    }
 }
 
 /// A column that a script drops, and where.

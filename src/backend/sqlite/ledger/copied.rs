@@ -72,52 +72,82 @@ pub(super) struct Selected {
     plain: Option<Vec<bool>>,
 }
 
+/// The columns that an `INSERT` lists, and the query whose rows it adds.
+pub(super) fn whole_query(own: &str) -> Option<(Vec<String>, String)> {
+    let body = Body::of(own)?;
+    Some((
+        body.listed,
+        with_queries(body.outer, body.inner, part(own, body.query.first()?.1..body.query.last()?.2)),
+    ))
+}
+
+/// A `SELECT` with the queries before it that have names.
+fn with_queries(outer: &str, inner: &str, text: &str) -> String {
+    match (outer.is_empty(), inner.is_empty()) {
+        (false, false) => format!("{outer} SELECT * FROM ({inner} {text})"),
+        _ => format!("{outer} {inner} {text}"),
+    }
+}
+
 /// The columns that an `INSERT` lists, and each `SELECT` whose rows it adds.
 pub(super) fn read(own: &str) -> Option<(Vec<String>, Vec<Selected>)> {
-    if !has_word(own, &["select"]) {
-        return None;
-    }
-    let tokens = top(own);
-    let (insert, behind) = insertion(&tokens)?;
-    let outer = part(own, ..tokens[insert].1);
-    let mut rest = tokens.get(behind..)?;
-    let mut listed = Vec::new();
-    if let Some((_, begin, end)) = rest.first().filter(|(token, ..)| *token == Token::Mark(b')')) {
-        listed = names(part(own, *begin..*end));
-        rest = &rest[1..];
-    }
-    let begin = rest.first()?;
-    let mut inner = "";
-    if begin.0.is("with") {
-        let select = rest.iter().position(|(token, ..)| token.is("select") || token.is("values"))?;
-        inner = part(own, begin.1..rest[select].1);
-        rest = &rest[select..];
-    } else if !begin.0.is("select") && !begin.0.is("values") {
-        return None;
-    }
-    let ends = |at: usize| {
-        let is_next = |word: &str| rest.get(at + 1).is_some_and(|(token, ..)| token.is(word));
-        let token = rest[at].0;
-        token == Token::Mark(b';')
-            || token.is("returning")
-            || token.is("limit")
-            || token.is("order") && is_next("by")
-            || token.is("on") && is_next("conflict")
-    };
-    let end = (0..rest.len()).find(|&at| ends(at)).unwrap_or(rest.len());
+    let Body { listed, outer, inner, query } = Body::of(own)?;
     let is_union = |(token, ..): &Placed<'_>| token.is_any(&["union", "except", "intersect"]);
-    let arms = rest[..end].split(is_union).filter_map(|arm| {
+    let arms = query.split(is_union).filter_map(|arm| {
         let is_all = arm.first()?.0.is("all");
         let arm = if is_all { &arm[1..] } else { arm };
         let plain = plain(arm)?;
         let text = part(own, arm.first()?.1..arm.last()?.2);
-        let select = match (outer.is_empty(), inner.is_empty()) {
-            (false, false) => format!("{outer} SELECT * FROM ({inner} {text})"),
-            _ => format!("{outer} {inner} {text}"),
-        };
-        Some(Selected { select, plain })
+        Some(Selected { select: with_queries(outer, inner, text), plain })
     });
     Some((listed, arms.collect()))
+}
+
+/// The parts of an `INSERT` that adds the rows of a query.
+struct Body<'a> {
+    listed: Vec<String>,
+    /// `WITH ...` before `INSERT`
+    outer: &'a str,
+    /// `WITH ...` before `SELECT`
+    inner: &'a str,
+    query: Vec<Placed<'a>>,
+}
+
+impl<'a> Body<'a> {
+    fn of(own: &'a str) -> Option<Self> {
+        if !has_word(own, &["select"]) {
+            return None;
+        }
+        let tokens = top(own);
+        let (insert, behind) = insertion(&tokens)?;
+        let outer = part(own, ..tokens[insert].1);
+        let mut rest = tokens.get(behind..)?;
+        let mut listed = Vec::new();
+        if let Some((_, begin, end)) = rest.first().filter(|(token, ..)| *token == Token::Mark(b')')) {
+            listed = names(part(own, *begin..*end));
+            rest = &rest[1..];
+        }
+        let begin = rest.first()?;
+        let mut inner = "";
+        if begin.0.is("with") {
+            let select = rest.iter().position(|(token, ..)| token.is("select") || token.is("values"))?;
+            inner = part(own, begin.1..rest[select].1);
+            rest = &rest[select..];
+        } else if !begin.0.is("select") && !begin.0.is("values") {
+            return None;
+        }
+        let ends = |at: usize| {
+            let is_next = |word: &str| rest.get(at + 1).is_some_and(|(token, ..)| token.is(word));
+            let token = rest[at].0;
+            token == Token::Mark(b';')
+                || token.is("returning")
+                || token.is("limit")
+                || token.is("order") && is_next("by")
+                || token.is("on") && is_next("conflict")
+        };
+        let end = (0..rest.len()).find(|&at| ends(at)).unwrap_or(rest.len());
+        Some(Self { listed, outer, inner, query: rest[..end].to_vec() })
+    }
 }
 
 /// Which results of a `SELECT` are columns: `Some(None)` if it selects a `*`, and `None` if it is no `SELECT` or gives a result a name.

@@ -38,7 +38,7 @@ impl Rows {
             return Ok(());
         }
         let table = &old.change.table;
-        if found.after.saturating_sub(new.written) > rows {
+        if new.is_new && found.after.saturating_sub(new.written) > rows {
             let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
             let what = format!(
                 "replaces `{table}`, which had {rows}, with a table of {} rows, since the join in the copy repeats some rows",
@@ -54,7 +54,9 @@ impl Rows {
         let [was, is] = [definition.types(), Definition::read(conn, current)?.types()];
         let mut pairs = Vec::new();
         for set in &clauses.sets {
-            let Some(column) = own_column(set.value, &alias) else { continue };
+            // A text in single quotes is no column.
+            let column = own_column(set.value, &alias).filter(|_| !set.value.trim_start().starts_with('\''));
+            let Some(column) = column else { continue };
             let find = |types: &[(String, String)], name: &str| {
                 let found = types.iter().find(|(column, _)| same_name(column, name));
                 found.map(|(_, declared)| affinity(declared, false))

@@ -58,7 +58,9 @@ impl Rows {
         let (old_table, new_table) = (&self.tables[old], &self.tables[new]);
         let Some(current) = new_table.current.as_deref() else { return Ok(None) };
         let (names, key) = ([name, current], definition.key());
-        let rows = [old_table.rows, Some(new_table.written)];
+        // A table that got rows from no other one has keys of its own.
+        let written = if new_table.copies.is_empty() { 0 } else { new_table.written };
+        let rows = [old_table.rows, Some(written)];
         let Some(mut found) = successor::compare(conn, names, &key, rows)? else { return Ok(None) };
         self.compare_joined(conn, [old, new], name, definition, &mut found)?;
         let is_less = found.lost > 0 || old_table.rows > Some(found.after);

@@ -183,23 +183,48 @@ fn left(
     Ok((left, number))
 }
 
+/// A column of a unique key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeyColumn {
+    pub(super) name: String,
+    /// The collation by which the key compares its values.
+    collation: String,
+}
+
+impl KeyColumn {
+    /// The condition that a row has the value of another one, which SQLite looks up in the index of the key. Without an affinity of its own, the
+    /// other value is converted as an `INSERT` converts it.
+    pub(super) fn equals(&self, row: &str, operator: &str, other: &str) -> String {
+        let name = quote(&self.name);
+        format!("{row}.{name} COLLATE {} {operator} +{other}.{name}", quote(&self.collation))
+    }
+}
+
 /// The columns of each unique key of a table, also of the row number.
-pub(super) fn row_keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<String>>> {
-    let mut all = keys(conn, table)?;
-    all.extend(left(conn, table, |_| true)?.1.map(|number| vec![number]));
+pub(super) fn row_keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<KeyColumn>>> {
+    let mut all = collated_keys(conn, table)?;
+    let number = left(conn, table, |_| true)?.1;
+    all.extend(number.map(|name| vec![KeyColumn { name, collation: "BINARY".to_owned() }]));
     Ok(all)
 }
 
 /// The columns of each unique index that holds all rows.
 fn keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<String>>> {
+    let keys = collated_keys(conn, table)?;
+    Ok(keys.into_iter().map(|key| key.into_iter().map(|column| column.name).collect()).collect())
+}
+
+fn collated_keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<KeyColumn>>> {
     let mut members = conn.prepare(
-        "SELECT l.name, k.name FROM pragma_index_list(?1, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS k
+        "SELECT l.name, k.name, k.coll FROM pragma_index_list(?1, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS k
         WHERE l.\"unique\" AND NOT l.partial AND k.key ORDER BY l.seq, k.seqno",
     )?;
     let mut rows = members.query([table])?;
-    let mut keys = Vec::<(String, Vec<Option<String>>)>::new();
+    let mut keys = Vec::<(String, Vec<Option<KeyColumn>>)>::new();
     while let Some(row) = rows.next()? {
-        let (index, column): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+        let (index, name): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+        let collation = row.get(2)?;
+        let column = name.map(|name| KeyColumn { name, collation });
         match keys.last_mut().filter(|(name, _)| *name == index) {
             Some((_, columns)) => columns.push(column),
             None => keys.push((index, vec![column])),

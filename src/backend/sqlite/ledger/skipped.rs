@@ -2,8 +2,10 @@
 
 use rusqlite::Connection;
 
-use super::copied::{Selected, read};
+use super::act::TableDrops;
+use super::copied::whole_query;
 use super::place::Place;
+use super::replacing::{KeyColumn, row_keys};
 use crate::account::{Fate, StatementPlace, StepFinding, TableChange};
 use crate::backend::sqlite::columns;
 use crate::backend::sqlite::fault::known;
@@ -11,11 +13,13 @@ use crate::backend::sqlite::functions::has_only_own;
 use crate::backend::sqlite::query::value;
 use crate::dialect::quote;
 use crate::problem::ProblemKind;
-use crate::sql::{has_word, mentions};
+use crate::sql::{has_word, mentions, same_name};
 
 /// The rows that a statement offers to a table.
 pub(super) struct Offered {
     columns: Vec<String>,
+    /// The unique keys whose columns are all among these.
+    keys: Vec<Vec<KeyColumn>>,
     query: String,
     rows: u64,
 }
@@ -30,28 +34,33 @@ pub(super) struct Skipped {
 }
 
 impl Offered {
-    /// What a copy is about to offer, if it may leave out rows and a table is dropped afterwards. The rest of the
-    /// place is the last statement that drops a table.
-    pub(super) fn of(conn: &Connection, place: Place<'_>, table: &str) -> rusqlite::Result<Option<Self>> {
-        let own = place.own;
-        if place.rest.is_empty() || !has_word(own, &["ignore", "nothing"]) || has_word(own, &["limit"]) {
+    /// What a copy is about to offer, if it may leave out rows of a table that the script drops.
+    pub(super) fn of(
+        conn: &Connection,
+        own: &str,
+        table: &str,
+        drops: &TableDrops,
+    ) -> rusqlite::Result<Option<Self>> {
+        if !has_word(own, &["ignore", "nothing"]) || has_word(own, &["limit"]) {
             return Ok(None);
         }
-        let Some((listed, selects)) = read(own).filter(|(_, selects)| !selects.is_empty()) else {
+        let Some((listed, query)) = whole_query(own) else { return Ok(None) };
+        if !drops.are_named_in(&query) || !has_only_own(&query) || reads_time(&query) {
             return Ok(None);
-        };
-        let selects: Vec<String> = selects.into_iter().map(|Selected { select, .. }| select).collect();
-        let query = selects.iter().map(|select| format!("SELECT * FROM ({select})"));
-        let query = query.collect::<Vec<_>>().join(" UNION ALL ");
-        if !selects.iter().all(|select| has_only_own(select)) {
+        }
+        let columns = if listed.is_empty() { columns::of(conn, "main", table)? } else { listed };
+        let is_listed = |column: &KeyColumn| columns.iter().any(|other| same_name(other, &column.name));
+        let mut keys = row_keys(conn, table)?;
+        keys.retain(|key| key.iter().all(is_listed));
+        if keys.is_empty() {
             return Ok(None);
         }
         let rows: Option<i64> = known(value(conn, &format!("SELECT count(*) FROM ({query})"), &[]))?;
-        let columns = if listed.is_empty() { columns::of(conn, "main", table)? } else { listed };
-        Ok(rows.map(|rows| Self { columns, query, rows: rows.unsigned_abs() }))
+        Ok(rows.map(|rows| Self { columns, keys, query, rows: rows.unsigned_abs() }))
     }
 
-    /// The rows that the table does not have after the statement added some to it. One that it had already is not left out.
+    /// The rows that the table does not have after the statement added some to it. One that it had already is not left out. Each is looked up by
+    /// its keys.
     pub(super) fn skipped(
         &self,
         conn: &Connection,
@@ -62,9 +71,18 @@ impl Offered {
         if skipped == 0 {
             return Ok(None);
         }
-        let columns = self.columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
+        let names: Vec<String> = self.columns.iter().map(|column| quote(column)).collect();
+        let is_key = |key: &Vec<KeyColumn>| {
+            let equal = key.iter().map(|column| column.equals("t", "IS", "o"));
+            format!("({})", equal.collect::<Vec<_>>().join(" AND "))
+        };
+        let by_key = self.keys.iter().map(is_key).collect::<Vec<_>>().join(" OR ");
+        let is_same =
+            names.iter().map(|name| format!(" AND (t.{name} IS +o.{name}) <> 0")).collect::<String>();
         let sql = format!(
-            "SELECT count(*) FROM (SELECT * FROM ({}) EXCEPT SELECT {columns} FROM main.{})",
+            "WITH \"offered rows\" ({}) AS ({}) SELECT count(*) FROM (SELECT DISTINCT * FROM \"offered rows\") AS o
+            WHERE NOT EXISTS (SELECT 1 FROM main.{} AS t WHERE ({by_key}){is_same})",
+            names.join(", "),
             self.query,
             quote(table)
         );
@@ -75,11 +93,24 @@ impl Offered {
     }
 }
 
+/// Whether a query gives other values when it is run again a moment later.
+fn reads_time(query: &str) -> bool {
+    let changing = ["current_date", "current_time", "current_timestamp", "random", "randomblob"];
+    let text: String = query.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
+    has_word(query, &changing)
+        || ["'now'", "date()", "time()", "julianday()", "unixepoch()"].iter().any(|part| text.contains(part))
+}
+
 impl Skipped {
     /// The finding about these rows, if a table that they come from is gone and nothing else is said about its rows.
     pub(super) fn finding(&self, tables: &[TableChange]) -> Option<StepFinding> {
+        // Into the table that replaces it, or into another one while it is dropped for good.
+        let is_there = |table: &TableChange| {
+            matches!(table.fate, Fate::Kept | Fate::Created) && same_name(&table.table, &self.into)
+        };
+        let stays = tables.iter().any(is_there);
         let is_gone = |table: &&TableChange| {
-            matches!(table.fate, Fate::Dropped | Fate::Replaced)
+            (table.fate == Fate::Dropped || table.fate == Fate::Replaced && !stays)
                 && table.lost == 0
                 && mentions(&self.query, &table.table)
         };

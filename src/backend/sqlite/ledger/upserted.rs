@@ -6,7 +6,7 @@ use super::ask::{default_of, truths};
 use super::clauses::{Clauses, Placed, Set, ends, insertion, names, top};
 use super::converted::{becomes_null, had};
 use super::expression::may_be_null;
-use super::replacing::row_keys;
+use super::replacing::{KeyColumn, row_keys};
 use super::uncopied::expression;
 use crate::account::StepFinding;
 use crate::backend::sqlite::columns;
@@ -14,7 +14,7 @@ use crate::backend::sqlite::functions::has_only_own;
 use crate::backend::sqlite::query::texts;
 use crate::dialect::quote;
 use crate::remedy::Remedy;
-use crate::sql::{Token, Tokens, part, same_name};
+use crate::sql::{Token, Tokens, folded_set, part, same_name};
 
 /// A statement that changes rows if they are there already.
 struct Upsert<'a> {
@@ -52,11 +52,15 @@ pub(super) fn findings(conn: &Connection, own: &str, table: &str) -> rusqlite::R
     }
     let sets = nullable(conn, table, sets)?;
     let named = upsert.update.as_ref().and_then(|update| update.key.clone());
-    let keys = named.map_or_else(|| row_keys(conn, table), |key| Ok(vec![key]))?;
+    let mut keys = row_keys(conn, table)?;
+    if let Some(named) = named {
+        let named = folded_set(named.iter().map(String::as_str));
+        keys.retain(|key| named == folded_set(key.iter().map(|column| &*column.name)));
+    }
     let all = columns::of(conn, "main", table)?;
     let listed = upsert.listed.as_ref().unwrap_or(&all);
-    let has = |key: &Vec<String>| key.iter().all(|name| listed.iter().any(|other| same_name(other, name)));
-    let keys: Vec<Vec<String>> = keys.into_iter().filter(has).collect();
+    let is_listed = |column: &KeyColumn| listed.iter().any(|other| same_name(other, &column.name));
+    keys.retain(|key| key.iter().all(is_listed));
     if sets.is_empty() || keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -179,7 +183,7 @@ impl<'a> Upsert<'a> {
         conn: &Connection,
         table: &str,
         [listed, all]: [&Vec<String>; 2],
-        keys: &[Vec<String>],
+        keys: &[Vec<KeyColumn>],
         sets: &[(String, String)],
     ) -> rusqlite::Result<String> {
         let quoted = quote(table);
@@ -190,8 +194,8 @@ impl<'a> Upsert<'a> {
             let default = default.map_or_else(|| "NULL".to_owned(), |default| expression(&default));
             given.push(format!("{default} AS {}", quote(name)));
         }
-        let is_key = |key: &Vec<String>| {
-            let equal = key.iter().map(|name| format!("{alias}.{0} = excluded.{0}", quote(name)));
+        let is_key = |key: &Vec<KeyColumn>| {
+            let equal = key.iter().map(|column| column.equals(alias, "=", "excluded"));
             format!("({})", equal.collect::<Vec<_>>().join(" AND "))
         };
         let mut found = keys.iter().map(is_key).collect::<Vec<_>>().join(" OR ");

@@ -1,6 +1,6 @@
 //! Faults, from the errors of `rusqlite`.
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::{beside, explain};
 use crate::fault::{Fault, FaultKind};
@@ -106,9 +106,20 @@ pub(super) fn is_of_system(error: &rusqlite::Error) -> bool {
                 | ErrorCode::CannotOpen
                 | ErrorCode::DatabaseCorrupt
                 | ErrorCode::NotADatabase
-                | ErrorCode::OperationInterrupted
         )
-    )
+    ) || is_interrupt(error)
+}
+
+/// Whether a run was interrupted. The first use of a table such as `pragma_table_info` declares it, and SQLite returns an interrupt of that as
+/// an error without a code of its own (`sqlite3_declare_vtab` in vtab.c). The errors of triggers and functions have codes.
+fn is_interrupt(error: &rusqlite::Error) -> bool {
+    const SAID: &str = "interrupted";
+    match error.sqlite_error() {
+        Some(it) if it.code == ErrorCode::OperationInterrupted => true,
+        Some(it) => it.extended_code & 0xff == ffi::SQLITE_ERROR && message(error) == SAID,
+        // rusqlite has an error without a code for a statement that cannot be prepared, with the place in it.
+        None => message(error) == SAID && error.to_string() != SAID,
+    }
 }
 
 /// The fault of a statement that reads the engine's tables. If the file is the cause, it is named.
@@ -170,10 +181,7 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
         Some(ErrorCode::DiskFull) => FaultKind::Full,
         Some(ErrorCode::SystemIoFailure) if has_no_room_for_shared_memory(&error) => FaultKind::Full,
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => FaultKind::NotADatabase,
-        Some(ErrorCode::OperationInterrupted) => FaultKind::Interrupted,
-        // The first use of a table such as `pragma_table_info` declares it, and SQLite returns an error of that with another code
-        // (`sqlite3_declare_vtab` in vtab.c).
-        _ if message(&error) == "interrupted" => FaultKind::Interrupted,
+        _ if is_interrupt(&error) => FaultKind::Interrupted,
         _ => FaultKind::Other,
     };
     let fault = Fault::new(kind, message(&error));
@@ -252,7 +260,18 @@ mod tests {
         rows.next().unwrap();
         conn.get_interrupt_handle().interrupt();
         // The parser looks for an interrupt where it finds a space.
-        let error = conn.prepare("SELECT*FROM\"pragma_table_info\"('a');").unwrap_err();
-        assert_eq!(super::fault(error).kind(), super::FaultKind::Interrupted);
+        let error = || conn.prepare("SELECT*FROM\"pragma_table_info\"('a');").unwrap_err();
+        assert!(known::<()>(Err(error())).is_err());
+        assert_eq!(super::fault(error()).kind(), super::FaultKind::Interrupted);
+    }
+
+    #[test]
+    fn a_trigger_that_says_interrupted_is_no_interrupt() {
+        let conn = rusqlite::Connection::open_in_memory().unwrap();
+        let script = "CREATE TABLE a (b); CREATE TRIGGER c BEFORE INSERT ON a BEGIN SELECT RAISE(ABORT, 'interrupted'); END";
+        conn.execute_batch(script).unwrap();
+        let error = || conn.execute("INSERT INTO a VALUES (1)", []).unwrap_err();
+        assert!(matches!(known::<()>(Err(error())), Ok(None)));
+        assert_eq!(super::fault(error()).kind(), super::FaultKind::Other);
     }
 }

@@ -70,7 +70,7 @@ impl Column {
             charset: get(row, 2),
             default_charset: collation.as_deref().map(charset_of).unwrap_or_default(),
             can_be_null: get::<String>(row, 4)? == "YES",
-            is_generated: get::<String>(row, 6).is_some_and(|extra| extra.contains("GENERATED")),
+            is_generated: get::<String>(row, 6).is_some_and(|extra| is_generated(&extra)),
             is_lenient: !mode.contains("STRICT"),
         })
     }
@@ -99,6 +99,11 @@ impl Column {
     }
 }
 
+/// Whether the values of a column with this `EXTRA` are those of an expression. MySQL writes `DEFAULT_GENERATED` for a default that is one.
+fn is_generated(extra: &str) -> bool {
+    ["VIRTUAL", "STORED", "PERSISTENT"].iter().any(|kind| extra.contains(kind))
+}
+
 /// The character set of a collation: `latin1` of `latin1_swedish_ci`.
 fn charset_of(collation: &str) -> String {
     collation.split('_').next().unwrap_or_default().to_owned()
@@ -107,4 +112,21 @@ fn charset_of(collation: &str) -> String {
 /// The name of a character set that has two.
 fn plain(charset: &str) -> &str {
     if charset == "utf8" { "utf8mb3" } else { charset }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_generated;
+
+    #[test]
+    fn a_default_that_is_an_expression_makes_no_generated_column() {
+        for extra in ["VIRTUAL GENERATED", "STORED GENERATED", "STORED GENERATED INVISIBLE", "PERSISTENT"] {
+            assert!(is_generated(extra), "{extra}");
+        }
+        for extra in
+            ["", "DEFAULT_GENERATED", "DEFAULT_GENERATED on update CURRENT_TIMESTAMP", "auto_increment"]
+        {
+            assert!(!is_generated(extra), "{extra}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::backend::server_ledger::Tables;
 use crate::effect::{Effect, EffectKind, Evidence};
 use crate::fault::Fault;
 use crate::sql::act::{Dropped, Loss, ObjectName, Others};
+use crate::sql::mysql::GRAMMAR;
 
 impl Inventory for Conn {
     fn current_schema(&mut self) -> Result<Option<String>, Fault> {
@@ -116,15 +117,17 @@ impl Inventory for Conn {
         surroundings: Surroundings<'_>,
     ) -> Result<Option<String>, Fault> {
         let sql = format!(
-            "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = {} AND EVENT_OBJECT_TABLE = {}
-            AND EVENT_MANIPULATION IN ('{}') AND LOWER(ACTION_STATEMENT) REGEXP '(^|[^a-z_])(delete|truncate|drop)([^a-z_]|$)'
-            ORDER BY 1 LIMIT 1",
+            "SELECT TRIGGER_NAME, ACTION_STATEMENT FROM information_schema.TRIGGERS
+            WHERE EVENT_OBJECT_SCHEMA = {} AND EVENT_OBJECT_TABLE = {} AND EVENT_MANIPULATION IN ('{}') ORDER BY 1",
             schema(table, surroundings),
             text(Some(&table.name)),
             events.join("', '")
         );
-        let found = query::column::<String>(self, &sql).map_err(fault)?;
-        Ok(found.map(|name| format!("TRIGGER {name}")))
+        let triggers: Vec<Row> = self.query(sql).map_err(fault)?;
+        // A trigger can neither truncate nor drop a table, except a temporary one.
+        let deletes = |text: String| (GRAMMAR.tokens)(&text).iter().any(|token| token.is("delete"));
+        let found = triggers.iter().find(|row| get(row, 1).is_none_or(deletes));
+        Ok(found.and_then(|row| get::<String>(row, 0)).map(|name| format!("TRIGGER {name}")))
     }
 
     fn has_unread(&mut self, functions: &[ObjectName]) -> Result<bool, Fault> {

@@ -37,10 +37,12 @@ const UNREAD: &str = r#"WITH own AS (
             THEN pg_catalog.lower(o.proname) = ANY (pg_catalog.regexp_split_to_array(pg_catalog.lower(f.prosrc), '\W+'))
             ELSE pg_catalog.strpos(pg_catalog.lower(f.prosrc), pg_catalog.lower(o.proname)) > 0 END)))"#;
 
-/// The triggers and rules of a table that some of these words fire, and whose text deletes something. Comments and texts in it do not count.
+/// A trigger or rule of a table that some of these words fire, and whose text deletes something, if there is one; no row without the table.
+/// Comments and texts in it do not count.
 const FIRED: &str = r#"WITH fired AS (
         SELECT pg_catalog.to_regclass($1)::oid AS oid, pg_catalog.string_to_array($2, ',') AS words
     )
+    SELECT (
     SELECT 'TRIGGER ' || t.tgname FROM fired JOIN pg_catalog.pg_trigger t ON t.tgrelid = fired.oid
     JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
     WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
@@ -51,7 +53,7 @@ const FIRED: &str = r#"WITH fired AS (
     SELECT 'RULE ' || r.rulename FROM fired JOIN pg_catalog.pg_rewrite r ON r.ev_class = fired.oid
     WHERE r.ev_enabled IN ('O', 'A') AND pg_catalog.pg_get_ruledef(r.oid) ~ '\mDELETE FROM\M'
     AND CASE r.ev_type WHEN '2' THEN 'UPDATE' WHEN '3' THEN 'INSERT' WHEN '4' THEN 'DELETE' END = ANY (words)
-    ORDER BY 1 LIMIT 1"#;
+    ORDER BY 1 LIMIT 1) FROM fired WHERE oid IS NOT NULL"#;
 
 impl Inventory for Client {
     fn current_schema(&mut self) -> Result<Option<String>, Fault> {
@@ -116,10 +118,11 @@ impl Inventory for Client {
         surroundings: Surroundings<'_>,
     ) -> Result<Option<String>, Fault> {
         let events = events.join(",");
-        first(table, surroundings, |name| {
+        let found = first(table, surroundings, |name| {
             let rows = query(self, FIRED, &[Some(&name), Some(&events)]).map_err(fault)?;
-            Ok(rows.first().and_then(|row| row.get(0)))
-        })
+            Ok(rows.first().map(|row| row.get::<_, Option<String>>(0)))
+        })?;
+        Ok(found.flatten())
     }
 
     fn has_unread(&mut self, functions: &[ObjectName]) -> Result<bool, Fault> {

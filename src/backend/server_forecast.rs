@@ -162,15 +162,10 @@ impl Reader<'_> {
 
     /// Notes the trigger that a statement fires by writing to a table, if it deletes something. A statement that deletes is asked about itself.
     fn fire(&mut self, table: ObjectName, tokens: &[Token<'_>]) {
-        let has = |word: &str| tokens.iter().any(|token| token.is(word));
-        let events: Vec<&'static str> = match tokens.first() {
-            Some(first) if first.is("delete") => return,
-            Some(first) if first.is("update") => vec!["UPDATE"],
-            Some(first) if first.is_any(&["insert", "copy", "load"]) && !has("update") && !has("replace") => {
-                vec!["INSERT"]
-            }
-            _ => vec!["INSERT", "UPDATE", "DELETE"],
-        };
+        let events = events_of(tokens);
+        if events.is_empty() {
+            return;
+        }
         let before = self.names.as_before(Loss::Overwritten(table), self.path.as_deref());
         let Some(Loss::Overwritten(table)) = before else { return };
         let surroundings = Surroundings { current: self.current.as_deref(), path: self.path.as_deref() };
@@ -257,6 +252,44 @@ impl Reader<'_> {
                 }
                 _ => true,
             }
+    }
+}
+
+/// The words of triggers that a statement fires. Those that a statement deletes rows with do not count: it is asked about itself.
+fn events_of(tokens: &[Token<'_>]) -> Vec<&'static str> {
+    const ALL: [&str; 3] = ["INSERT", "UPDATE", "DELETE"];
+    const VERBS: [&str; 7] = ["insert", "copy", "load", "update", "delete", "merge", "replace"];
+    let Some(first) = tokens.first() else { return Vec::new() };
+    // A routine writes when it is called, but an event runs by itself.
+    if first.is("create") && !tokens.iter().any(|token| token.is("event")) {
+        return Vec::new();
+    }
+    let has = |one: &[&str], next: &str| tokens.windows(2).any(|two| two[0].is_any(one) && two[1].is(next));
+    let verb = if first.is("with") {
+        // Queries of `WITH`, and the statement behind them. A function can have the name of a verb.
+        let mut verbs = tokens.windows(3).filter(|three| {
+            matches!(three[0], Token::Mark(b'(' | b')'))
+                && three[1].is_any(&VERBS)
+                && three[2] != Token::Mark(b'(')
+        });
+        match (verbs.next(), verbs.next()) {
+            (Some(three), None) => three[1],
+            _ => return ALL.to_vec(),
+        }
+    } else {
+        *first
+    };
+    if verb.is("delete") {
+        Vec::new()
+    } else if verb.is("update") {
+        vec!["UPDATE"]
+    } else if verb.is("replace") || (verb.is("load") && has(&["replace"], "into")) {
+        vec!["INSERT", "DELETE"]
+    } else if verb.is_any(&["insert", "copy", "load"]) {
+        // `ON CONFLICT (a) DO UPDATE`, `ON DUPLICATE KEY UPDATE`
+        if has(&["do", "key"], "update") { vec!["INSERT", "UPDATE"] } else { vec!["INSERT"] }
+    } else {
+        ALL.to_vec()
     }
 }
 

@@ -78,6 +78,8 @@ const POSTGRES: &str = "CREATE SCHEMA crm; CREATE TABLE crm.c (id int); INSERT I
     CREATE TABLE cleaned (a int); CREATE TRIGGER cleans BEFORE INSERT ON cleaned FOR EACH ROW EXECUTE FUNCTION clean();
     CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF tg_op = ''DELETE'' THEN INSERT INTO kid VALUES (1); END IF; RETURN new; END';
     CREATE TABLE audited (a int); CREATE TRIGGER audits AFTER INSERT OR UPDATE OR DELETE ON audited FOR EACH ROW EXECUTE FUNCTION audit();
+    CREATE TABLE kept (a int PRIMARY KEY); CREATE TRIGGER keeps BEFORE DELETE ON kept FOR EACH ROW EXECUTE FUNCTION clean();
+    CREATE SCHEMA tenant; CREATE TABLE tenant.cleaned (a int);
     CREATE TABLE ruled (a int); CREATE RULE also AS ON INSERT TO ruled DO ALSO DELETE FROM u;
     CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq); CREATE VIEW of_operator AS SELECT 1 === 1;
     CREATE SEQUENCE sq; CREATE TABLE ser (id int DEFAULT nextval('sq')); CREATE MATERIALIZED VIEW mv AS SELECT 1 AS a;";
@@ -183,6 +185,14 @@ const ASKED_ON_POSTGRES: &[(&str, &str)] = &[
         "INSERT INTO cleaned VALUES (1); INSERT INTO cleaned VALUES (2)",
         "runs `TRIGGER cleans ON cleaned`, and what it does cannot be read",
     ),
+    (
+        "WITH x AS (SELECT 1 AS a) INSERT INTO cleaned SELECT replace(a::text, '1', '2')::int FROM x",
+        "runs `TRIGGER cleans ON cleaned`, and what it does cannot be read",
+    ),
+    (
+        "SET search_path = crm, public; INSERT INTO cleaned VALUES (1)",
+        "runs `TRIGGER cleans ON cleaned`, and what it does cannot be read",
+    ),
     ("INSERT INTO ruled VALUES (1)", "runs `RULE also ON ruled`, and what it does cannot be read"),
     ("EXPLAIN (ANALYSE) DELETE FROM u", "deletes rows of `u`"),
     ("CREATE TEMP TABLE u (a int); DROP TABLE u; DROP TABLE u", "drops the table `u`"),
@@ -260,6 +270,12 @@ const NOT_ASKED_ON_POSTGRES: &[(&str, &str)] = &[
         "UPDATE cleaned SET a = 1 WHERE a = 2; UPDATE ruled SET a = 1 WHERE a = 2; INSERT INTO audited VALUES (1)",
         "",
     ),
+    ("INSERT INTO kept VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 2", "overwrites rows of `kept`"),
+    (
+        "INSERT INTO kept SELECT length(replace('a', 'a', 'b')); WITH x AS (SELECT 3) INSERT INTO kept SELECT * FROM x",
+        "",
+    ),
+    ("SET search_path = tenant, public; INSERT INTO cleaned VALUES (1)", ""),
     ("DROP OPERATOR IF EXISTS @@@ (int, int) CASCADE; DROP EVENT TRIGGER IF EXISTS gone", ""),
     ("LOCK TABLE u IN SHARE MODE; REFRESH MATERIALIZED VIEW mv; REINDEX TABLE u; CLUSTER t USING t_pkey", ""),
     ("CREATE RULE r AS ON INSERT TO w DO INSTEAD DELETE FROM u", ""),
@@ -453,6 +469,10 @@ const ASKED_ON_MYSQL: &[(&str, &str)] = &[
         "changes the type of the column `c.email`, which can cut its values",
     ),
     ("INSERT INTO cleaned VALUES (1)", "runs `TRIGGER cleans ON cleaned`, and what it does cannot be read"),
+    (
+        "REPLACE INTO kept VALUES (1)",
+        "overwrites rows of `kept`, runs `TRIGGER keeps ON kept`, and what it does cannot be read",
+    ),
     ("ALTER TABLE c WAIT 5 DROP email", "drops the column `c.email`"),
     ("CREATE TEMPORARY TABLE c (a INT); DROP TEMPORARY TABLE c; DROP TABLE c", "drops the table `c`"),
     ("CREATE TEMPORARY TABLE c (a INT); DROP TABLE c; DROP TABLE c", "drops the table `c`"),
@@ -510,12 +530,15 @@ const NOT_ASKED_ON_MYSQL: &[(&str, &str)] = &[
     ),
     ("HANDLER c OPEN; HANDLER c READ FIRST; HANDLER c CLOSE; FLUSH TABLES; ALTER EVENT ev DISABLE", ""),
     ("UPDATE cleaned SET a = 1 WHERE a = 2", ""),
+    ("INSERT INTO kept VALUES (1) ON DUPLICATE KEY UPDATE a = 2", "overwrites rows of `kept`"),
+    ("INSERT INTO kept SELECT LENGTH(REPLACE('a', 'a', 'b')); INSERT INTO noted VALUES (1)", ""),
+    ("CREATE PROCEDURE q() BEGIN INSERT INTO cleaned VALUES (1); END", ""),
     ("/*!999999 DELETE FROM c */; RENAME TABLE px TO py; DROP USER IF EXISTS 'gone'@'localhost'", ""),
 ];
 
 #[test]
 fn mysql_says_what_goes_with_what_a_script_drops() {
-    const BEFORE: [&str; 16] = [
+    const BEFORE: [&str; 20] = [
         "CREATE TABLE c (id INT PRIMARY KEY, email VARCHAR(255)) DEFAULT CHARSET utf8mb4",
         "INSERT INTO c VALUES (1, 'x'), (2, 'y')",
         "CREATE VIEW v AS SELECT id FROM c",
@@ -530,6 +553,10 @@ fn mysql_says_what_goes_with_what_a_script_drops() {
         "CREATE TABLE px (a INT)",
         "CREATE TABLE cleaned (a INT)",
         "CREATE TRIGGER cleans AFTER INSERT ON cleaned FOR EACH ROW DELETE FROM owner WHERE id = new.a",
+        "CREATE TABLE kept (a INT PRIMARY KEY)",
+        "CREATE TRIGGER keeps AFTER DELETE ON kept FOR EACH ROW DELETE FROM owner WHERE id = old.a",
+        "CREATE TABLE noted (a INT)",
+        "CREATE TRIGGER notes AFTER INSERT ON noted FOR EACH ROW INSERT INTO px SELECT TRUNCATE(new.a, LENGTH('delete')) /* drop */",
         "CREATE SEQUENCE sq",
         "CREATE EVENT ev ON SCHEDULE EVERY 1 YEAR DO DELETE FROM c",
     ];

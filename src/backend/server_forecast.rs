@@ -3,12 +3,14 @@
 mod inventory;
 mod names;
 mod sql_mode;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use self::inventory::{Inventory, Surroundings};
 use self::names::Names;
 use self::sql_mode::leniency;
+pub(super) use self::write::Write;
 use crate::effect::{Effect, EffectKind, Evidence, Forecast, PlannedScript, Trust};
 use crate::error::Abridged;
 use crate::fault::{Fault, FaultKind};
@@ -43,6 +45,7 @@ pub(super) fn forecasts(
         functions: BTreeMap::new(),
         fired: BTreeMap::new(),
         made: BTreeMap::new(),
+        has_renamed: false,
         is_known: true,
         is_lenient: false,
         effects: Vec::new(),
@@ -63,12 +66,14 @@ struct Reader<'s> {
     created: BTreeSet<(&'static str, String)>,
     /// Whether functions that were asked about may change rows, by their names.
     functions: BTreeMap<String, bool>,
-    /// The triggers that delete something, by the tables and words that fire them.
-    fired: BTreeMap<(String, Vec<&'static str>), Option<String>>,
+    /// The triggers that delete something, by the tables and the writes that fire them.
+    fired: BTreeMap<(String, Write), Option<String>>,
     /// What the functions call that the scripts created, by their names; `None` for one that may change rows.
     made: BTreeMap<String, Option<Vec<ObjectName>>>,
     /// Whether the script makes MySQL change values that do not fit, instead of refusing them.
     is_lenient: bool,
+    /// Whether a column may have another name than in the catalogue.
+    has_renamed: bool,
     /// Whether the catalogue and the scripts say what is there: nothing ran before that cannot be read.
     is_known: bool,
     /// The effects of the script that is being read.
@@ -110,6 +115,8 @@ impl Reader<'_> {
                 self.fire(table, &tokens);
             }
         }
+        let is_alter = tokens.first().is_some_and(|first| first.is("alter"));
+        self.has_renamed |= is_alter && tokens.iter().any(|token| token.is("rename"));
         // `SET STATEMENT sql_mode = '' FOR ALTER TABLE ...`
         if tokens.get(1).is_some_and(|second| second.is("statement")) {
             self.is_lenient = before;
@@ -162,15 +169,19 @@ impl Reader<'_> {
 
     /// Notes the trigger that a statement fires by writing to a table, if it deletes something. A statement that deletes is asked about itself.
     fn fire(&mut self, table: ObjectName, tokens: &[Token<'_>]) {
-        let events = events_of(tokens);
-        if events.is_empty() {
+        let mut write = Write::of(tokens);
+        if write.events.is_empty() {
             return;
+        }
+        // The catalogue has the names of columns as they were.
+        if self.has_renamed || !self.is_known || !self.reading.grammar.folds {
+            write.names.clear();
         }
         let before = self.names.as_before(Loss::Overwritten(table), self.path.as_deref());
         let Some(Loss::Overwritten(table)) = before else { return };
         let surroundings = Surroundings { current: self.current.as_deref(), path: self.path.as_deref() };
         let place = format!("{:?} {}", surroundings.schemas_of(&table), table.key());
-        let (server, key) = (&mut self.server, (place, events));
+        let (server, key) = (&mut self.server, (place, write));
         if !self.fired.contains_key(&key) {
             let trigger = server.fired(&table, &key.1, surroundings).unwrap_or(None);
             self.fired.insert(key.clone(), trigger);
@@ -252,44 +263,6 @@ impl Reader<'_> {
                 }
                 _ => true,
             }
-    }
-}
-
-/// The words of triggers that a statement fires. Those that a statement deletes rows with do not count: it is asked about itself.
-fn events_of(tokens: &[Token<'_>]) -> Vec<&'static str> {
-    const ALL: [&str; 3] = ["INSERT", "UPDATE", "DELETE"];
-    const VERBS: [&str; 7] = ["insert", "copy", "load", "update", "delete", "merge", "replace"];
-    let Some(first) = tokens.first() else { return Vec::new() };
-    // A routine writes when it is called, but an event runs by itself.
-    if first.is("create") && !tokens.iter().any(|token| token.is("event")) {
-        return Vec::new();
-    }
-    let has = |one: &[&str], next: &str| tokens.windows(2).any(|two| two[0].is_any(one) && two[1].is(next));
-    let verb = if first.is("with") {
-        // Queries of `WITH`, and the statement behind them. A function can have the name of a verb.
-        let mut verbs = tokens.windows(3).filter(|three| {
-            matches!(three[0], Token::Mark(b'(' | b')'))
-                && three[1].is_any(&VERBS)
-                && three[2] != Token::Mark(b'(')
-        });
-        match (verbs.next(), verbs.next()) {
-            (Some(three), None) => three[1],
-            _ => return ALL.to_vec(),
-        }
-    } else {
-        *first
-    };
-    if verb.is("delete") {
-        Vec::new()
-    } else if verb.is("update") {
-        vec!["UPDATE"]
-    } else if verb.is("replace") || (verb.is("load") && has(&["replace"], "into")) {
-        vec!["INSERT", "DELETE"]
-    } else if verb.is_any(&["insert", "copy", "load"]) {
-        // `ON CONFLICT (a) DO UPDATE`, `ON DUPLICATE KEY UPDATE`
-        if has(&["do", "key"], "update") { vec!["INSERT", "UPDATE"] } else { vec!["INSERT"] }
-    } else {
-        ALL.to_vec()
     }
 }
 

@@ -5,7 +5,7 @@ use mysql::{Conn, Row};
 
 use super::column::{Column, schema};
 use super::query::{self, fault, get, text};
-use crate::backend::server_forecast::{Inventory, Surroundings, described};
+use crate::backend::server_forecast::{Inventory, Surroundings, Write, described};
 use crate::backend::server_ledger::Tables;
 use crate::effect::{Effect, EffectKind, Evidence};
 use crate::fault::Fault;
@@ -113,7 +113,7 @@ impl Inventory for Conn {
     fn fired(
         &mut self,
         table: &ObjectName,
-        events: &[&'static str],
+        write: &Write,
         surroundings: Surroundings<'_>,
     ) -> Result<Option<String>, Fault> {
         let sql = format!(
@@ -121,7 +121,7 @@ impl Inventory for Conn {
             WHERE EVENT_OBJECT_SCHEMA = {} AND EVENT_OBJECT_TABLE = {} AND EVENT_MANIPULATION IN ('{}') ORDER BY 1",
             schema(table, surroundings),
             text(Some(&table.name)),
-            events.join("', '")
+            write.events.join("', '")
         );
         let triggers: Vec<Row> = self.query(sql).map_err(fault)?;
         // A trigger can neither truncate nor drop a table, except a temporary one.

@@ -5,7 +5,7 @@ use postgres::{Client, Row};
 use super::dependents::{Kinds, Root, dependents};
 use super::estimate::ESTIMATE;
 use super::{fault, query};
-use crate::backend::server_forecast::{Inventory, Surroundings, described};
+use crate::backend::server_forecast::{Inventory, Surroundings, Write, described};
 use crate::backend::server_ledger::Tables;
 use crate::dialect::quote;
 use crate::effect::{Effect, EffectKind, Evidence};
@@ -38,16 +38,19 @@ const UNREAD: &str = r#"WITH own AS (
             ELSE pg_catalog.strpos(pg_catalog.lower(f.prosrc), pg_catalog.lower(o.proname)) > 0 END)))"#;
 
 /// A trigger or rule of a table that some of these words fire, and whose text deletes something, if there is one; no row without the table.
-/// Comments and texts in it do not count.
+/// Comments and texts in it do not count. A trigger for `UPDATE OF` some columns is fired if one is set, or made of one that is.
 const FIRED: &str = r#"WITH fired AS (
-        SELECT pg_catalog.to_regclass($1)::oid AS oid, pg_catalog.string_to_array($2, ',') AS words
+        SELECT pg_catalog.to_regclass($1)::oid AS oid, pg_catalog.string_to_array($2, ',') AS words,
+            pg_catalog.string_to_array($3, E'\n') AS names
     )
     SELECT (
     SELECT 'TRIGGER ' || t.tgname FROM fired JOIN pg_catalog.pg_trigger t ON t.tgrelid = fired.oid
     JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
     WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
     AND (('INSERT' = ANY (words) AND t.tgtype & 4 <> 0) OR ('DELETE' = ANY (words) AND t.tgtype & 8 <> 0)
-        OR ('UPDATE' = ANY (words) AND t.tgtype & 16 <> 0))
+        OR ('UPDATE' = ANY (words) AND t.tgtype & 16 <> 0 AND (names = '{}' OR t.tgattr::text = '' OR EXISTS (
+            SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.tgrelid AND a.attnum = ANY (t.tgattr)
+            AND (a.attname::text = ANY (names) OR coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') <> '')))))
     AND pg_catalog.regexp_replace(p.prosrc, '--[^\n\r]*|/\*([^*]|\*+[^*/])*\*+/|''[^'']*''|"[^"]*"', ' ', 'g') ~* '\m(delete|truncate|drop)\M'
     UNION ALL
     SELECT 'RULE ' || r.rulename FROM fired JOIN pg_catalog.pg_rewrite r ON r.ev_class = fired.oid
@@ -114,12 +117,12 @@ impl Inventory for Client {
     fn fired(
         &mut self,
         table: &ObjectName,
-        events: &[&'static str],
+        write: &Write,
         surroundings: Surroundings<'_>,
     ) -> Result<Option<String>, Fault> {
-        let events = events.join(",");
+        let (events, names) = (write.events.join(","), write.names.join("\n"));
         let found = first(table, surroundings, |name| {
-            let rows = query(self, FIRED, &[Some(&name), Some(&events)]).map_err(fault)?;
+            let rows = query(self, FIRED, &[Some(&name), Some(&events), Some(&names)]).map_err(fault)?;
             Ok(rows.first().map(|row| row.get::<_, Option<String>>(0)))
         })?;
         Ok(found.flatten())

@@ -1,5 +1,6 @@
 //! [`Inventory`]: what the forecast asks a server.
 
+use super::Write;
 use crate::effect::Effect;
 use crate::fault::Fault;
 use crate::sql::act::{Loss, ObjectName};
@@ -12,11 +13,11 @@ pub(in crate::backend) trait Inventory {
     /// What a statement takes away, with everything that goes with it; `None` if what it names is not there.
     fn lost(&mut self, loss: &Loss, surroundings: Surroundings<'_>) -> Result<Option<Vec<Effect>>, Fault>;
 
-    /// A trigger or a rule that a statement with one of these words fires on a table, and whose text deletes something.
+    /// A trigger or a rule that such a write fires on a table, and whose text deletes something.
     fn fired(
         &mut self,
         table: &ObjectName,
-        events: &[&'static str],
+        write: &Write,
         surroundings: Surroundings<'_>,
     ) -> Result<Option<String>, Fault>;
 

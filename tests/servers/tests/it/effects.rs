@@ -79,6 +79,11 @@ const POSTGRES: &str = "CREATE SCHEMA crm; CREATE TABLE crm.c (id int); INSERT I
     CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF tg_op = ''DELETE'' THEN INSERT INTO kid VALUES (1); END IF; RETURN new; END';
     CREATE TABLE audited (a int); CREATE TRIGGER audits AFTER INSERT OR UPDATE OR DELETE ON audited FOR EACH ROW EXECUTE FUNCTION audit();
     CREATE TABLE kept (a int PRIMARY KEY); CREATE TRIGGER keeps BEFORE DELETE ON kept FOR EACH ROW EXECUTE FUNCTION clean();
+    CREATE FUNCTION purges() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM u; RETURN new; END';
+    CREATE TABLE staff (name text, status text, loud text GENERATED ALWAYS AS (upper(status)) STORED);
+    CREATE TRIGGER leaves AFTER UPDATE OF status ON staff FOR EACH ROW EXECUTE FUNCTION purges();
+    CREATE TABLE loud (name text, status text, big text GENERATED ALWAYS AS (upper(status)) STORED);
+    CREATE TRIGGER shouts AFTER UPDATE OF big ON loud FOR EACH ROW EXECUTE FUNCTION purges();
     CREATE SCHEMA tenant; CREATE TABLE tenant.cleaned (a int);
     CREATE TABLE ruled (a int); CREATE RULE also AS ON INSERT TO ruled DO ALSO DELETE FROM u;
     CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq); CREATE VIEW of_operator AS SELECT 1 === 1;
@@ -193,6 +198,22 @@ const ASKED_ON_POSTGRES: &[(&str, &str)] = &[
         "SET search_path = crm, public; INSERT INTO cleaned VALUES (1)",
         "runs `TRIGGER cleans ON cleaned`, and what it does cannot be read",
     ),
+    (
+        "UPDATE staff SET (name, \"status\") = ('a', 'b') WHERE name = 'x'",
+        "runs `TRIGGER leaves ON staff`, and what it does cannot be read",
+    ),
+    (
+        r#"UPDATE staff SET U&"st\0061tus" = 'b' WHERE name = 'x'"#,
+        "runs `TRIGGER leaves ON staff`, and what it does cannot be read",
+    ),
+    (
+        "ALTER TABLE staff RENAME status TO state; UPDATE staff SET state = 'b' WHERE name = 'x'",
+        "runs `TRIGGER leaves ON staff`, and what it does cannot be read",
+    ),
+    (
+        "UPDATE loud SET status = 'b' WHERE name = 'x'",
+        "runs `TRIGGER shouts ON loud`, and what it does cannot be read",
+    ),
     ("INSERT INTO ruled VALUES (1)", "runs `RULE also ON ruled`, and what it does cannot be read"),
     ("EXPLAIN (ANALYSE) DELETE FROM u", "deletes rows of `u`"),
     ("CREATE TEMP TABLE u (a int); DROP TABLE u; DROP TABLE u", "drops the table `u`"),
@@ -275,6 +296,7 @@ const NOT_ASKED_ON_POSTGRES: &[(&str, &str)] = &[
         "INSERT INTO kept SELECT length(replace('a', 'a', 'b')); WITH x AS (SELECT 3) INSERT INTO kept SELECT * FROM x",
         "",
     ),
+    ("UPDATE staff SET name = 'status' WHERE name = 'x'", ""),
     ("SET search_path = tenant, public; INSERT INTO cleaned VALUES (1)", ""),
     ("DROP OPERATOR IF EXISTS @@@ (int, int) CASCADE; DROP EVENT TRIGGER IF EXISTS gone", ""),
     ("LOCK TABLE u IN SHARE MODE; REFRESH MATERIALIZED VIEW mv; REINDEX TABLE u; CLUSTER t USING t_pkey", ""),

@@ -444,3 +444,25 @@ fn what_the_triggers_of_a_view_write_is_not_read_from_the_statement() {
         "Ada",
     )]);
 }
+
+#[test]
+fn rows_that_are_deleted_and_put_back_in_part_are_those_that_were_set_aside() {
+    let person = "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES (1,'Ada'),(2,'Bo');
+        CREATE TABLE fresh(id INTEGER, name TEXT); INSERT INTO fresh VALUES (3,'Di'); CREATE TABLE old(id, name)";
+    let back = |aside: &str, back: &str| -> &'static str { format!("{aside}; DELETE FROM t; {back}").leak() };
+    let (whole, temp) = ("INSERT INTO old SELECT * FROM t", "CREATE TEMP TABLE k AS SELECT * FROM t");
+    let said = "~ deletes the 2 rows of `t` and copies only 1 back";
+    let (one, two) =
+        ("INSERT INTO t SELECT * FROM old WHERE id = 1", "INSERT INTO t SELECT * FROM k2 LIMIT 1");
+    let twice = format!("{temp}; CREATE TEMP TABLE k2 AS SELECT * FROM k");
+    let gone = format!("{one}; DROP TABLE old");
+    check(&[
+        Case(person, back(whole, &gone), said, NAMES, "Ada"),
+        Case(person, back("INSERT INTO old(id) SELECT id FROM t", one), said, NAMES, "-"),
+        Case(person, back(&twice, two), said, NAMES, "Ada"),
+        // Every row is in a table that stays, or the rows are others.
+        Case(person, back(whole, one), "", NAMES, "Ada"),
+        Case(person, back(whole, "INSERT INTO t SELECT * FROM fresh"), "", NAMES, "Di"),
+        Case(person, back(temp, "INSERT INTO t SELECT * FROM fresh"), "", NAMES, "Di"),
+    ]);
+}

@@ -141,25 +141,59 @@ impl Rows {
 
     /// The findings about tables whose rows were set aside, deleted and put back only in part.
     pub(super) fn refilled_in_part(&self) -> Vec<StepFinding> {
-        let is_set_aside = |old: usize| {
-            let copies = self.tables.iter().enumerate().filter(|(place, _)| *place != old);
-            let mut copies = copies.flat_map(|(_, table)| table.copies.iter().map(|(_, text)| text));
-            copies.any(|text| self.names_it(text, old))
-                || self.set_aside.iter().any(|text| self.names_it(text, old))
-        };
         let finding = |(place, table): (usize, &Table)| {
             let (emptied, by) = table.emptied.as_ref()?;
-            let is_meant =
-                table.is_new || table.current.is_none() || table.refilled == 0 || table.refilled >= *emptied;
-            (!is_meant && is_set_aside(place)).then(|| {
+            if table.is_new || table.current.is_none() || self.has_backup(place, *emptied) {
+                return None;
+            }
+            let holders = self.holders(place);
+            let (mut left, mut back) = (table.refilled, 0);
+            // The last copies are those since then.
+            for (rows, text) in table.copies.iter().rev() {
+                if left == 0 {
+                    break;
+                }
+                let rows = rows.unwrap_or_default();
+                left = left.saturating_sub(rows);
+                back += if holders.iter().any(|holder| mentions(text, holder)) { rows } else { 0 };
+            }
+            (back > 0 && table.refilled < *emptied).then(|| {
                 let what = format!(
-                    "deletes the {emptied} rows of `{}` and copies only {} back",
-                    table.change.table, table.refilled
+                    "deletes the {emptied} rows of `{}` and copies only {back} back",
+                    table.change.table
                 );
                 StepFinding::new(ProblemKind::ValuesChanged, what, "copy every row back").by(by.clone())
             })
         };
         self.tables.iter().enumerate().filter_map(finding).collect()
+    }
+
+    /// The names of the tables in which rows of a table were set aside, also of temporary ones.
+    fn holders(&self, old: usize) -> Vec<&str> {
+        let others = self.tables.iter().enumerate().filter(|(place, _)| *place != old);
+        let texts = others.flat_map(|(_, table)| table.copies.iter().map(|(_, text)| text));
+        let texts: Vec<&String> = texts.chain(&self.set_aside).collect();
+        let mut holders: Vec<&str> = Vec::new();
+        loop {
+            let is_read =
+                |text: &str| self.names_it(text, old) || holders.iter().any(|it| mentions(text, it));
+            let mut found = texts.iter().filter(|text| is_read(text)).filter_map(|text| filled(text));
+            let next = found.find(|name| !holders.contains(name));
+            match next {
+                Some(name) => holders.push(name),
+                None => return holders,
+            }
+        }
+    }
+
+    /// Whether a table that stays got this number of whole rows of another one.
+    fn has_backup(&self, old: usize, rows: u64) -> bool {
+        let is_whole = |text: &str| copies_all_columns(text) && self.names_it(text, old);
+        let got = |table: &Table| -> Option<u64> {
+            table.copies.iter().filter(|(_, text)| is_whole(text)).map(|(rows, _)| *rows).sum()
+        };
+        let mut others = (0..self.tables.len()).filter(|place| *place != old && self.keeps(*place));
+        others.any(|place| got(&self.tables[place]) >= Some(rows))
     }
 
     /// The finding about a dropped table of which a new one, which has rows of its own, got no row.
@@ -239,6 +273,15 @@ impl Rows {
         }
         Ok(all)
     }
+}
+
+/// The name of the table that a statement fills, as it is written.
+fn filled(text: &str) -> Option<&str> {
+    let tokens = Tokens::new(text).skip_while(|token| !token.is_any(&["into", "table"])).skip(1);
+    let is_name = |token: &Token<'_>| {
+        *token != Token::Mark(b'(') && !token.is_any(&["as", "default", "select", "values", "with"])
+    };
+    tokens.take_while(is_name).last().and_then(Token::spelling)
 }
 
 /// Whether a statement copies all columns: `SELECT *`.

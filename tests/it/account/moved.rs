@@ -4,6 +4,8 @@ use super::{Case, check};
 
 const T: &str = "CREATE TABLE t(id INTEGER PRIMARY KEY, city TEXT, body TEXT); INSERT INTO t VALUES (1,'Ulm','a'),(2,'Bonn','b'),(3,NULL,'c');
     CREATE TABLE city(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO city VALUES (1,'Ulm');";
+const POST: &str = "CREATE TABLE author(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO author VALUES (1,'Ada');
+    CREATE TABLE post(id INTEGER PRIMARY KEY, uuid TEXT, author_id INTEGER); INSERT INTO post VALUES (1,'x',1),(2,'y',NULL)";
 const IDS: &str = "SELECT group_concat(coalesce(city_id, '-'), ' ') FROM t";
 const BODIES: &str = "SELECT group_concat(coalesce(body, '-'), ' ') FROM t";
 
@@ -18,10 +20,19 @@ fn column(update: &str) -> &'static str {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "it is a table")]
 fn a_value_that_gets_lost_on_its_way_to_another_column_is_reported() {
     let dropped = "~ drops the column `city` of `t`, and `city_id`, which is computed from it, is NULL in rows where `city` has a value; give `city_id` a value for each value of `city` first, or write coalesce(..., NULL) if NULL is meant";
     let replaced = "~ replaces `t` without its column `city`, and `city_id`, which is computed from it, is NULL in rows where `city` had a value; give `city_id` a value for each value of `city`, or";
+    let replaced_by_title = "~ replaces `t` without its column `city`, and `title`, which is computed from it, is NULL in rows where `city` had a value";
     check(&[
+        Case(
+            T,
+            column("UPDATE t SET city_id = city.id FROM city WHERE city.name = trim(city) AND t.id > 0"),
+            dropped,
+            IDS,
+            "1 - -",
+        ),
         Case(
             T,
             column("UPDATE t SET city_id = (SELECT id FROM city WHERE name = t.city)"),
@@ -85,6 +96,22 @@ fn a_value_that_gets_lost_on_its_way_to_another_column_is_reported() {
             "",
             IDS,
             "1 - -",
+        ),
+        // The join uses a column of the same name, of another table.
+        Case(T, rebuild("word, title", "SELECT t.id, t.body, city.name FROM t LEFT JOIN city ON city.name = t.city"), replaced_by_title, "SELECT count(title) FROM t", "1"),
+        Case(
+            POST,
+            "CREATE TABLE n(uuid, author, title); INSERT INTO n SELECT p.uuid, a.id, a.name FROM post p LEFT JOIN author a ON a.id = p.author_id; DROP TABLE post; ALTER TABLE n RENAME TO post",
+            "",
+            "SELECT group_concat(coalesce(title, '-'), ' ') FROM post",
+            "Ada -",
+        ),
+        Case(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, k TEXT, city TEXT); INSERT INTO t VALUES (1,'x','Ulm'),(2,'y','Bonn'); CREATE TABLE s(k TEXT, city TEXT); INSERT INTO s VALUES ('x','Ulm')",
+            column("UPDATE t SET city_id = s.k FROM s WHERE s.k = t.k AND s.city <> 'city' AND t.city <> ''"),
+            "",
+            IDS,
+            "x -",
         ),
         // A flag that is not set has nothing to move.
         Case(

@@ -133,6 +133,11 @@ impl<'a> Clauses<'a> {
         part(&self.from, ..tokens.get(end).map_or(self.from.len(), |(_, begin, _)| *begin))
     }
 
+    /// `WHERE` and its condition, if there is one.
+    pub(super) fn selected_by(&self) -> &str {
+        part(&self.from, self.joined_by().len()..)
+    }
+
     /// The first table in `FROM`, and the name that the statement gives it.
     pub(super) fn first_table(&self) -> Option<(String, &str)> {
         let tokens = top(&self.from);

@@ -6,7 +6,9 @@ use rusqlite::types::Value;
 use super::act::DroppedColumn;
 use super::ask::{default_of, exists, truths};
 use super::clauses::{Clauses, Set};
-use super::expression::{Cast, casts, is_column, joined, may_be_null, may_become_null, reads_other};
+use super::expression::{
+    Cast, casts, is_column, joined, may_be_null, may_become_null, reads_other, reads_own,
+};
 use super::place::Place;
 use super::uncopied::expression;
 use crate::account::StepFinding;
@@ -218,7 +220,8 @@ impl Converting<'_> {
         for from in columns::of(self.conn, "main", self.table)?.iter().filter(|name| (self.is_dropped)(name))
         {
             let is_target = |set: &&Set<'_>| {
-                mentions(set.value, from) || mentions(other, from) && reads_other(set.value, &own)
+                let is_other = reads_other(set.value, &own);
+                if is_other { reads_own(other, &own, from) } else { mentions(set.value, from) }
             };
             let targets: Vec<&Set<'_>> = self.clauses.sets.iter().filter(is_target).collect();
             let is_clear = |set: &&Set<'_>| {

@@ -9,6 +9,12 @@ const KEEPS: [&str; 22] = [
     "ltrim", "not", "or", "quote", "real", "round", "rtrim", "text", "trim", "upper",
 ];
 
+/// Words of conditions that are no columns.
+const OPERATORS: [&str; 16] = [
+    "between", "case", "collate", "else", "end", "false", "in", "is", "like", "not", "null", "or", "then",
+    "true", "when", "where",
+];
+
 /// `CAST(column AS declared)`, or `CAST(column * 100 AS declared)`
 #[derive(Clone)]
 pub(super) struct Cast {
@@ -52,6 +58,50 @@ pub(super) fn reads_other(value: &str, table: &str) -> bool {
     let mut tokens = Tokens::new(value);
     let (first, dot) = (tokens.next_name(), tokens.next());
     is_path(value) && dot == Some(Token::Mark(b'.')) && first.is_some_and(|name| !same_name(&name, table))
+}
+
+/// Whether a text reads a column of the table of this name: with that name before it, or with none.
+pub(super) fn reads_own(text: &str, table: &str, column: &str) -> bool {
+    let tokens: Vec<Token<'_>> = Tokens::new(text).collect();
+    (0..tokens.len()).any(|at| is_own(&tokens, at, [table, column]))
+}
+
+/// Whether a condition, or one of those that `AND` joins in it, compares a column of the table of this name with one of another table.
+pub(super) fn compares_own(condition: &str, table: &str, column: &str) -> bool {
+    let (mut tokens, mut words) = (Tokens::new(condition), Vec::new());
+    while let Some((token, at)) = tokens.next_placed() {
+        // A text is no name.
+        words.push(if part(condition, at).starts_with('\'') { Token::Mark(b'\'') } else { token });
+    }
+    words.split(|word| word.is("and")).any(|words| {
+        let is_mark = |at: usize, mark| words.get(at) == Some(&Token::Mark(mark));
+        let is_other = |at: usize| {
+            let is_name =
+                words[at].spelling().is_some_and(|name| !name.starts_with(|c: char| c.is_ascii_digit()));
+            let is_column =
+                is_name && !is_mark(at + 1, b'.') && !is_mark(at + 1, b'(') && !words[at].is_any(&OPERATORS);
+            let owner = if at > 1 && is_mark(at - 1, b'.') { words[at - 2].spelling() } else { None };
+            is_column
+                && !is_own(words, at, [table, column])
+                && owner.is_none_or(|owner| !same_name(owner, table))
+        };
+        (0..words.len()).any(|at| is_own(words, at, [table, column])) && (0..words.len()).any(is_other)
+    })
+}
+
+/// Whether this token is the column of the table. The name of a table is none.
+fn is_own(tokens: &[Token<'_>], at: usize, [table, column]: [&str; 2]) -> bool {
+    let is_dot = |at: usize| tokens.get(at) == Some(&Token::Mark(b'.'));
+    let is_it = tokens[at].spelling().is_some_and(|name| same_name(name, column)) && !is_dot(at + 1);
+    is_it
+        && match at.checked_sub(1) {
+            None => true,
+            Some(before) if is_dot(before) => {
+                let owner = before.checked_sub(1).and_then(|at| tokens[at].spelling());
+                owner.is_some_and(|owner| same_name(owner, table))
+            }
+            Some(before) => !tokens[before].is_any(&["as", "from", "join"]),
+        }
 }
 
 /// The name of a column that is the whole expression, if it may be one of the table of this name.
@@ -195,6 +245,23 @@ mod tests {
         ];
         for (value, expected) in rows {
             assert_eq!(may_be_null(value, "a", "t"), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_column_of_the_table_itself_is_told_from_those_of_others() {
+        let rows = [
+            ("FROM t JOIN u ON u.a = t.b", false, false),
+            ("FROM t JOIN u ON u.b = main.t.\"A\"", true, true),
+            ("FROM t JOIN a ON a.b = t.b", false, false),
+            ("WHERE u.b = t.b AND t.a > 0", true, false),
+            ("WHERE u.b = t.b AND a <> 'b' AND t.a IS NOT NULL AND length(t.a) = t.b", true, false),
+            ("WHERE t.b > 0 AND b = trim(t.a)", true, true),
+            ("", false, false),
+        ];
+        for (text, is_read, is_compared) in rows {
+            assert_eq!(reads_own(text, "t", "a"), is_read, "{text}");
+            assert_eq!(compares_own(text, "t", "a"), is_compared, "{text}");
         }
     }
 

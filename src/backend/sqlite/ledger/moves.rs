@@ -6,7 +6,7 @@ use super::act::DroppedColumn;
 use super::ask::truths;
 use super::clauses::Clauses;
 use super::converted::had;
-use super::expression::{may_become_null, reads_other, says_null};
+use super::expression::{compares_own, may_become_null, reads_other, reads_own, says_null};
 use crate::account::StepFinding;
 use crate::dialect::quote;
 use crate::problem::ProblemKind;
@@ -33,13 +33,15 @@ impl Moves {
         }
         let Some(clauses) = Clauses::of_update(own) else { return };
         let alias =
-            clauses.first_table().map(|(_, alias)| Tokens::new(alias).next_name().unwrap_or_default());
-        let joined = if clauses.reads_others() { own } else { "" };
+            clauses.first_table().and_then(|(_, alias)| Tokens::new(alias).next_name()).unwrap_or_default();
         for from in dropped {
+            // The condition of `UPDATE ... FROM` joins the tables.
+            let is_joined = clauses.reads_others()
+                && (reads_own(clauses.joined_by(), &alias, from)
+                    || compares_own(clauses.selected_by(), &alias, from));
             for set in &clauses.sets {
-                let is_joined =
-                    || mentions(joined, from) && reads_other(set.value, alias.as_deref().unwrap_or_default());
-                if !mentions(set.value, from) && !is_joined() {
+                let is_other = reads_other(set.value, &alias);
+                if !(if is_other { is_joined } else { mentions(set.value, from) }) {
                     continue;
                 }
                 if says_null(set.value) || may_become_null(set.value) {

@@ -62,6 +62,14 @@ fn a_value_that_gets_lost_on_its_way_to_another_column_is_reported() {
             IDS,
             "1 - -",
         ),
+        // In many steps.
+        Case(
+            T,
+            column(&"UPDATE t SET city_id = (SELECT id FROM city WHERE name = t.city) WHERE id = 2;".repeat(1100)),
+            dropped,
+            IDS,
+            "- - -",
+        ),
         // Another statement finds the rest.
         Case(
             T,

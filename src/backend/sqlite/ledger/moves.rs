@@ -16,7 +16,7 @@ use crate::sql::{Tokens, mentions, same_name};
 #[derive(Clone, Default)]
 pub(super) struct Moves(Vec<Move>);
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 struct Move {
     table: String,
     from: String,
@@ -46,7 +46,11 @@ impl Moves {
                 }
                 if says_null(set.value) || may_become_null(set.value) {
                     let to = set.columns.first().filter(|_| !says_null(set.value)).cloned();
-                    self.0.push(Move { table: table.to_owned(), from: from.to_owned(), to });
+                    let found = Move { table: table.to_owned(), from: from.to_owned(), to };
+                    // A script may move the values in many steps.
+                    if !self.0.contains(&found) {
+                        self.0.push(found);
+                    }
                 }
             }
         }
@@ -64,8 +68,11 @@ impl Moves {
         let Some(targets) = targets else { return Ok(None) };
         let Some(to) = targets.first() else { return Ok(None) };
         let column = quote(from);
-        let nulls =
-            targets.iter().map(|to| format!("{} IS NULL", quote(to))).collect::<Vec<_>>().join(" AND ");
+        let is_null = |to: &&String| format!("{} IS NULL", quote(to));
+        let all_null = |some: &[&String]| some.iter().map(is_null).collect::<Vec<_>>().join(" AND ");
+        // In groups, since SQLite limits the depth of an expression.
+        let nulls: Vec<String> = targets.chunks(100).map(|some| format!("({})", all_null(some))).collect();
+        let nulls = nulls.join(" AND ");
         let had = had(conn, [table, from], &column)?;
         let sql = format!(
             "SELECT EXISTS (SELECT 1 FROM main.{} WHERE {had} AND {column} <> 0 AND {nulls})",

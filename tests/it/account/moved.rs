@@ -204,6 +204,28 @@ fn a_number_that_loses_its_fraction_is_reported() {
             "SELECT sum(cents) FROM t",
             "2199",
         ),
+        // 1.1 * 100 is a little more than 110, and an INTEGER has a greatest number.
+        Case(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, body REAL); INSERT INTO t VALUES (1,1.1),(2,1e9 + 1.1)",
+            rebuild("cents INTEGER", "SELECT id, CAST(body * 100 AS INTEGER) FROM t"),
+            "",
+            "SELECT group_concat(cents) FROM t",
+            "110,100000000110",
+        ),
+        Case(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, body REAL); INSERT INTO t VALUES (1,1e20)",
+            "UPDATE t SET body = CAST(body AS POINT)",
+            "~ casts `body` of `t` to POINT",
+            "SELECT body < 1e19 FROM t",
+            "1",
+        ),
+        Case(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, body REAL); INSERT INTO t VALUES (1,1.101)",
+            rebuild("cents INTEGER", "SELECT id, CAST(body * 100 AS INTEGER) FROM t"),
+            "~ casts `body` of `t` times 100 to INTEGER",
+            "SELECT cents FROM t",
+            "110",
+        ),
         Case(
             t,
             "ALTER TABLE t ADD COLUMN cents; UPDATE t SET cents = CAST(body * 100 AS INTEGER); ALTER TABLE t DROP COLUMN body",

@@ -194,7 +194,7 @@ impl Converting<'_> {
             if same_name(&cast.column, column) || (self.is_dropped)(&cast.column) {
                 let from = self.cast_from(&cast);
                 if cast.declared.to_ascii_lowercase().contains("int") {
-                    let condition = format!("typeof({from}) = 'real' AND {from} <> CAST({from} AS INTEGER)");
+                    let condition = truncates(&from);
                     doubt(column, condition, Way::Truncates(cast.clone()));
                 }
                 if cast.factor.is_none() {
@@ -322,6 +322,14 @@ impl Converting<'_> {
         };
         Ok(format!(" ({words} becomes {number})"))
     }
+}
+
+/// Whether a number loses more than what a calculation with `REAL` adds to a whole number: 1.1 * 100 is 110.00000000000001.
+fn truncates(number: &str) -> String {
+    format!(
+        "typeof({number}) = 'real' AND (CAST({number} AS INTEGER) <> CAST(round({number}) AS INTEGER)
+            OR abs({number} - round({number})) > 1e-6 + abs({number}) * 1e-15 OR abs({number}) > 9.2233720368547758e18)"
+    )
 }
 
 /// The finding about values of a column that become `NULL`.

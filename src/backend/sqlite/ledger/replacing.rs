@@ -187,8 +187,8 @@ fn left(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeyColumn {
     pub(super) name: String,
-    /// The collation by which the key compares its values.
-    collation: String,
+    /// The collation by which the key compares its values; `None` for the row number.
+    collation: Option<String>,
 }
 
 impl KeyColumn {
@@ -196,7 +196,9 @@ impl KeyColumn {
     /// other value is converted as an `INSERT` converts it.
     pub(super) fn equals(&self, row: &str, operator: &str, other: &str) -> String {
         let name = quote(&self.name);
-        format!("{row}.{name} COLLATE {} {operator} +{other}.{name}", quote(&self.collation))
+        let collated =
+            self.collation.as_deref().map_or_else(String::new, |it| format!(" COLLATE {}", quote(it)));
+        format!("{row}.{name}{collated} {operator} +{other}.{name}")
     }
 }
 
@@ -204,7 +206,7 @@ impl KeyColumn {
 pub(super) fn row_keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<KeyColumn>>> {
     let mut all = collated_keys(conn, table)?;
     let number = left(conn, table, |_| true)?.1;
-    all.extend(number.map(|name| vec![KeyColumn { name, collation: "BINARY".to_owned() }]));
+    all.extend(number.map(|name| vec![KeyColumn { name, collation: None }]));
     Ok(all)
 }
 

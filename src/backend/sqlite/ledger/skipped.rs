@@ -72,19 +72,19 @@ impl Offered {
             return Ok(None);
         }
         let names: Vec<String> = self.columns.iter().map(|column| quote(column)).collect();
-        let is_key = |key: &Vec<KeyColumn>| {
-            let equal = key.iter().map(|column| column.equals("t", "IS", "o"));
-            format!("({})", equal.collect::<Vec<_>>().join(" AND "))
-        };
-        let by_key = self.keys.iter().map(is_key).collect::<Vec<_>>().join(" OR ");
-        let is_same =
-            names.iter().map(|name| format!(" AND (t.{name} IS +o.{name}) <> 0")).collect::<String>();
+        let is_same = names.iter().map(|name| format!("(t.{name} IS +o.{name}) <> 0"));
+        let is_same = is_same.collect::<Vec<_>>().join(" AND ");
+        // With one query for each key, SQLite uses the index of each.
+        let is_missing = self.keys.iter().map(|key| {
+            let equal = key.iter().map(|column| column.equals("t", "IS", "o")).collect::<Vec<_>>();
+            let equal = equal.join(" AND ");
+            format!("NOT EXISTS (SELECT 1 FROM main.{} AS t WHERE {equal} AND {is_same})", quote(table))
+        });
         let sql = format!(
-            "WITH \"offered rows\" ({}) AS ({}) SELECT count(*) FROM (SELECT DISTINCT * FROM \"offered rows\") AS o
-            WHERE NOT EXISTS (SELECT 1 FROM main.{} AS t WHERE ({by_key}){is_same})",
+            "WITH \"offered rows\" ({}) AS ({}) SELECT count(*) FROM (SELECT DISTINCT * FROM \"offered rows\") AS o WHERE {}",
             names.join(", "),
             self.query,
-            quote(table)
+            is_missing.collect::<Vec<_>>().join(" AND ")
         );
         let missing: Option<i64> = known(value(conn, &sql, &[]))?;
         let rows = missing.map_or(0, i64::unsigned_abs).min(skipped);

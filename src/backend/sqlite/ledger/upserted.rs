@@ -198,16 +198,19 @@ impl<'a> Upsert<'a> {
             let equal = key.iter().map(|column| column.equals(alias, "=", "excluded"));
             format!("({})", equal.collect::<Vec<_>>().join(" AND "))
         };
-        let mut found = keys.iter().map(is_key).collect::<Vec<_>>().join(" OR ");
-        if let Some(condition) = self.update.as_ref().and_then(|update| update.condition) {
-            found = format!("({found}) AND ({condition})");
-        }
+        let condition = self.update.as_ref().and_then(|update| update.condition);
+        let condition = condition.map_or_else(String::new, |condition| format!(" AND +({condition})"));
         let (mut results, mut lost) = (Vec::new(), Vec::new());
         for (place, (column, value)) in sets.iter().enumerate() {
             let had = had(conn, [table, column], &format!("{alias}.{}", quote(column)))?;
-            lost.push(format!(
-                "(SELECT max(({value}) IS NULL AND {had}) FROM main.{quoted} AS {alias} WHERE {found}) AS r{place}"
-            ));
+            // With one query for each key, SQLite uses the index of each.
+            let by_key = keys.iter().map(|key| {
+                format!(
+                    "EXISTS (SELECT 1 FROM main.{quoted} AS {alias} WHERE {}{condition} AND +(({value}) IS NULL AND {had}))",
+                    is_key(key)
+                )
+            });
+            lost.push(format!("({}) AS r{place}", by_key.collect::<Vec<_>>().join(" OR ")));
             results.push(format!("max(r{place})"));
         }
         let names: Vec<String> = listed.iter().map(|name| quote(name)).collect();

@@ -189,15 +189,15 @@ impl TableChange {
                 format!(
                     "replaces `{}`, which had {}, with a table of {}{missing}",
                     self.table,
-                    Rows(before),
-                    Rows(after)
+                    RowCount(before),
+                    RowCount(after)
                 ),
                 "copy every row into the new table",
             ),
             _ => (
                 format!(
                     "deletes {} of `{}` through a trigger, a foreign key action or REPLACE; it had {before} and has {after}",
-                    Rows(lost),
+                    RowCount(lost),
                     self.table
                 ),
                 "drop the trigger before that statement and create it again after it, or put the rows back",
@@ -218,10 +218,12 @@ impl fmt::Display for TableChange {
         let f = &mut Escaped(f);
         let Self { table, fate, rows_before: before, rows_after: after, .. } = self;
         match (fate, before, after) {
-            (Fate::Dropped, Some(before), _) => write!(f, "dropped `{table}`, which had {}", Rows(*before)),
+            (Fate::Dropped, Some(before), _) => {
+                write!(f, "dropped `{table}`, which had {}", RowCount(*before))
+            }
             (Fate::Dropped, ..) => write!(f, "dropped `{table}`"),
             (Fate::Replaced, Some(before), Some(after)) => {
-                write!(f, "replaced `{table}`: {} before, {after} after", Rows(*before))
+                write!(f, "replaced `{table}`: {} before, {after} after", RowCount(*before))
             }
             (Fate::Replaced, ..) => write!(f, "replaced `{table}`"),
             (Fate::Kept, ..) => {
@@ -231,7 +233,7 @@ impl fmt::Display for TableChange {
                     ("inserted or changed", self.upserted),
                 ];
                 let written = written.iter().filter(|(_, rows)| *rows > 0);
-                let written = written.map(|(verb, rows)| format!("{verb} {} of `{table}`", Rows(*rows)));
+                let written = written.map(|(verb, rows)| format!("{verb} {} of `{table}`", RowCount(*rows)));
                 let is_through = self.by_triggers && self.lost == 0;
                 let through =
                     is_through.then(|| format!("changed rows of `{table}` through triggers or foreign keys"));
@@ -244,9 +246,9 @@ impl fmt::Display for TableChange {
 }
 
 /// `1 row`, `2 rows`
-struct Rows(u64);
+pub(crate) struct RowCount(pub(crate) u64);
 
-impl fmt::Display for Rows {
+impl fmt::Display for RowCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             1 => f.write_str("1 row"),

@@ -155,11 +155,11 @@ impl Names {
                     let key = self.key(from, path);
                     let is_temporary = key.starts_with(TEMPORARY);
                     let was = self.vacate(key).unwrap_or_else(|| State::Before(from.clone()));
-                    let kept = || self.key_of_permanent(to, path);
+                    let permanent = || self.key_of_permanent(to, path);
                     let new = if is_temporary {
-                        self.key_of_temporary(to, path).unwrap_or_else(kept)
+                        self.key_of_temporary(to, path).unwrap_or_else(permanent)
                     } else {
-                        kept()
+                        permanent()
                     };
                     self.tables.insert(new, was);
                     if !is_temporary {

@@ -59,7 +59,7 @@ impl Lineage {
             Act::Creates { kind: "table", name, is_temporary, replaces, if_not_exists } => {
                 let known = self.holder(name);
                 if *is_temporary {
-                    // It hides a table of that name that stays.
+                    // It hides a permanent table of that name.
                     if let Some(table) = known.filter(|table| *replaces && self.tables[*table].is_temporary) {
                         self.drop(table, place, name);
                     }

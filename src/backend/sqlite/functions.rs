@@ -1,6 +1,6 @@
 //! The functions of SQLite, as far as they are known to have no effects.
 
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, has_word};
 
 /// Functions whose result depends on nothing but their arguments. The list need not be complete: a function that it does not have only
 /// means that less is known. `min` and `max` are not among them, since they can be aggregates.
@@ -115,6 +115,14 @@ const WORDS: [&str; 34] = [
     "when",
     "where",
 ];
+
+/// Whether a text with these functions gives another value a moment later.
+pub(super) fn reads_time(text: &str) -> bool {
+    const NOW: [&str; 5] = ["'now'", "date()", "time()", "julianday()", "unixepoch()"];
+    let dense = text.split_whitespace().collect::<String>().to_ascii_lowercase();
+    has_word(text, &["current_date", "current_time", "current_timestamp"])
+        || NOW.iter().any(|now| dense.contains(now))
+}
 
 /// Whether a text calls only functions that can be called once more without an effect. It says no if it is not sure.
 pub(super) fn has_only_own(text: &str) -> bool {

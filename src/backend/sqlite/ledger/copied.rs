@@ -74,11 +74,9 @@ pub(super) struct Selected {
 
 /// The columns that an `INSERT` lists, and the query whose rows it adds.
 pub(super) fn whole_query(own: &str) -> Option<(Vec<String>, String)> {
-    let body = Body::of(own)?;
-    Some((
-        body.listed,
-        with_queries(body.outer, body.inner, part(own, body.query.first()?.1..body.query.last()?.2)),
-    ))
+    let Body { listed, outer, inner, query } = Body::of(own)?;
+    let text = part(own, query.first()?.1..query.last()?.2);
+    Some((listed, with_queries(outer, inner, text)))
 }
 
 /// A `SELECT` with the queries before it that have names.

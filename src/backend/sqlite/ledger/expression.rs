@@ -149,7 +149,9 @@ fn is_path(value: &str) -> bool {
     let tokens: Vec<Token<'_>> = Tokens::new(value).collect();
     let is_path = tokens.iter().skip(1).step_by(2).all(|token| *token == Token::Mark(b'.'));
     let is_name = |token: &Token<'_>| !matches!(token, Token::Mark(_));
-    is_path && tokens.len() % 2 == 1 && tokens.iter().step_by(2).all(is_name)
+    // A text in single quotes is no name.
+    let is_text = value.trim_start().starts_with('\'');
+    !is_text && is_path && tokens.len() % 2 == 1 && tokens.iter().step_by(2).all(is_name)
 }
 
 /// The columns that an expression joins with `||` and does nothing else with. A text between them is none.

@@ -8,7 +8,7 @@ use super::definition::Definition;
 use super::expression::own_column;
 use super::rows::Rows;
 use super::successor::{self, Comparison};
-use crate::account::StepFinding;
+use crate::account::{RowCount, StepFinding};
 use crate::backend::sqlite::columns;
 use crate::dialect::quote;
 use crate::problem::ProblemKind;
@@ -39,9 +39,9 @@ impl Rows {
         }
         let table = &old.change.table;
         if new.is_new && found.after.saturating_sub(new.written) > rows {
-            let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
             let what = format!(
-                "replaces `{table}`, which had {rows}, with a table of {} rows, since the join in the copy repeats some rows",
+                "replaces `{table}`, which had {}, with a table of {} rows, since the join in the copy repeats some rows",
+                RowCount(rows),
                 found.after
             );
             let remedy = "join on a key of the other table, or keep its rows in a table of their own";
@@ -54,9 +54,7 @@ impl Rows {
         let [was, is] = [definition.types(), Definition::read(conn, current)?.types()];
         let mut pairs = Vec::new();
         for set in &clauses.sets {
-            // A text in single quotes is no column.
-            let column = own_column(set.value, &alias).filter(|_| !set.value.trim_start().starts_with('\''));
-            let Some(column) = column else { continue };
+            let Some(column) = own_column(set.value, &alias) else { continue };
             let find = |types: &[(String, String)], name: &str| {
                 let found = types.iter().find(|(column, _)| same_name(column, name));
                 found.map(|(_, declared)| affinity(declared, false))

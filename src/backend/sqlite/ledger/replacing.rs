@@ -191,22 +191,29 @@ pub(super) struct KeyColumn {
     collation: Option<String>,
 }
 
-impl KeyColumn {
-    /// The condition that a row has the value of another one, which SQLite looks up in the index of the key. Without an affinity of its own, the
-    /// other value is converted as an `INSERT` converts it.
-    pub(super) fn equals(&self, row: &str, operator: &str, other: &str) -> String {
-        let name = quote(&self.name);
-        let collated =
-            self.collation.as_deref().map_or_else(String::new, |it| format!(" COLLATE {}", quote(it)));
+/// The condition that a row has the key of another one, which SQLite looks up in the index of the key. Without an affinity of their own, the other
+/// values are converted as an `INSERT` converts them.
+pub(super) fn has_key(key: &[KeyColumn], row: &str, operator: &str, other: &str) -> String {
+    let equals = |column: &KeyColumn| {
+        let name = quote(&column.name);
+        let collation = column.collation.as_deref();
+        let collated = collation.map_or_else(String::new, |it| format!(" COLLATE {}", quote(it)));
         format!("{row}.{name}{collated} {operator} +{other}.{name}")
-    }
+    };
+    key.iter().map(equals).collect::<Vec<_>>().join(" AND ")
 }
 
-/// The columns of each unique key of a table, also of the row number.
-pub(super) fn row_keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<KeyColumn>>> {
+/// The unique keys of a table whose columns are all among these, also the row number.
+pub(super) fn keys_in(
+    conn: &Connection,
+    table: &str,
+    columns: &[String],
+) -> rusqlite::Result<Vec<Vec<KeyColumn>>> {
     let mut all = collated_keys(conn, table)?;
     let number = left(conn, table, |_| true)?.1;
     all.extend(number.map(|name| vec![KeyColumn { name, collation: None }]));
+    let is_listed = |column: &KeyColumn| columns.iter().any(|other| same_name(other, &column.name));
+    all.retain(|key| key.iter().all(is_listed));
     Ok(all)
 }
 

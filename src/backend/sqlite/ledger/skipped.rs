@@ -5,11 +5,11 @@ use rusqlite::Connection;
 use super::act::TableDrops;
 use super::copied::whole_query;
 use super::place::Place;
-use super::replacing::{KeyColumn, row_keys};
-use crate::account::{Fate, StatementPlace, StepFinding, TableChange};
+use super::replacing::{KeyColumn, has_key, keys_in};
+use crate::account::{Fate, RowCount, StatementPlace, StepFinding, TableChange};
 use crate::backend::sqlite::columns;
 use crate::backend::sqlite::fault::known;
-use crate::backend::sqlite::functions::has_only_own;
+use crate::backend::sqlite::functions::{has_only_own, reads_time};
 use crate::backend::sqlite::query::value;
 use crate::dialect::quote;
 use crate::problem::ProblemKind;
@@ -49,9 +49,7 @@ impl Offered {
             return Ok(None);
         }
         let columns = if listed.is_empty() { columns::of(conn, "main", table)? } else { listed };
-        let is_listed = |column: &KeyColumn| columns.iter().any(|other| same_name(other, &column.name));
-        let mut keys = row_keys(conn, table)?;
-        keys.retain(|key| key.iter().all(is_listed));
+        let keys = keys_in(conn, table, &columns)?;
         if keys.is_empty() {
             return Ok(None);
         }
@@ -76,9 +74,8 @@ impl Offered {
         let is_same = is_same.collect::<Vec<_>>().join(" AND ");
         // With one query for each key, SQLite uses the index of each.
         let is_missing = self.keys.iter().map(|key| {
-            let equal = key.iter().map(|column| column.equals("t", "IS", "o")).collect::<Vec<_>>();
-            let equal = equal.join(" AND ");
-            format!("NOT EXISTS (SELECT 1 FROM main.{} AS t WHERE {equal} AND {is_same})", quote(table))
+            let is_key = has_key(key, "t", "IS", "o");
+            format!("NOT EXISTS (SELECT 1 FROM main.{} AS t WHERE {is_key} AND {is_same})", quote(table))
         });
         let sql = format!(
             "WITH \"offered rows\" ({}) AS ({}) SELECT count(*) FROM (SELECT DISTINCT * FROM \"offered rows\") AS o WHERE {}",
@@ -91,14 +88,6 @@ impl Offered {
         let (query, into) = (self.query.clone(), table.to_owned());
         Ok((rows > 0).then(|| Skipped { query, into, rows, by: place.kept() }))
     }
-}
-
-/// Whether a query gives other values when it is run again a moment later.
-fn reads_time(query: &str) -> bool {
-    let changing = ["current_date", "current_time", "current_timestamp", "random", "randomblob"];
-    let text: String = query.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
-    has_word(query, &changing)
-        || ["'now'", "date()", "time()", "julianday()", "unixepoch()"].iter().any(|part| text.contains(part))
 }
 
 impl Skipped {
@@ -115,7 +104,7 @@ impl Skipped {
                 && mentions(&self.query, &table.table)
         };
         let gone = tables.iter().find(is_gone)?;
-        let rows = if self.rows == 1 { "1 row".to_owned() } else { format!("{} rows", self.rows) };
+        let rows = RowCount(self.rows);
         let what =
             format!("drops `{}`, although the copy into `{}` left out {rows} of it", gone.table, self.into);
         let remedy = "copy these rows under another key, or update the rows that are in their place";

@@ -6,7 +6,7 @@ use super::ask::{default_of, truths};
 use super::clauses::{Clauses, Placed, Set, ends, insertion, names, top};
 use super::converted::{becomes_null, had};
 use super::expression::may_be_null;
-use super::replacing::{KeyColumn, row_keys};
+use super::replacing::{KeyColumn, has_key, keys_in};
 use super::uncopied::expression;
 use crate::account::StepFinding;
 use crate::backend::sqlite::columns;
@@ -52,15 +52,13 @@ pub(super) fn findings(conn: &Connection, own: &str, table: &str) -> rusqlite::R
     }
     let sets = nullable(conn, table, sets)?;
     let named = upsert.update.as_ref().and_then(|update| update.key.clone());
-    let mut keys = row_keys(conn, table)?;
+    let all = columns::of(conn, "main", table)?;
+    let listed = upsert.listed.as_ref().unwrap_or(&all);
+    let mut keys = keys_in(conn, table, listed)?;
     if let Some(named) = named {
         let named = folded_set(named.iter().map(String::as_str));
         keys.retain(|key| named == folded_set(key.iter().map(|column| &*column.name)));
     }
-    let all = columns::of(conn, "main", table)?;
-    let listed = upsert.listed.as_ref().unwrap_or(&all);
-    let is_listed = |column: &KeyColumn| listed.iter().any(|other| same_name(other, &column.name));
-    keys.retain(|key| key.iter().all(is_listed));
     if sets.is_empty() || keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -177,7 +175,8 @@ impl<'a> Upsert<'a> {
         Ok(doubtful.map(|name| (name.clone(), format!("excluded.{}", quote(&name)))).collect())
     }
 
-    /// Whether a row that is there loses a value, for each of the columns. The row is the innermost table, so a column name without a table is one of its columns.
+    /// Whether a row that is there loses a value, for each of the columns. The row is the innermost table, so a column name without a table is one
+    /// of its columns.
     fn query(
         &self,
         conn: &Connection,
@@ -194,10 +193,6 @@ impl<'a> Upsert<'a> {
             let default = default.map_or_else(|| "NULL".to_owned(), |default| expression(&default));
             given.push(format!("{default} AS {}", quote(name)));
         }
-        let is_key = |key: &Vec<KeyColumn>| {
-            let equal = key.iter().map(|column| column.equals(alias, "=", "excluded"));
-            format!("({})", equal.collect::<Vec<_>>().join(" AND "))
-        };
         let condition = self.update.as_ref().and_then(|update| update.condition);
         let condition = condition.map_or_else(String::new, |condition| format!(" AND +({condition})"));
         let (mut results, mut lost) = (Vec::new(), Vec::new());
@@ -207,7 +202,7 @@ impl<'a> Upsert<'a> {
             let by_key = keys.iter().map(|key| {
                 format!(
                     "EXISTS (SELECT 1 FROM main.{quoted} AS {alias} WHERE {}{condition} AND +(({value}) IS NULL AND {had}))",
-                    is_key(key)
+                    has_key(key, alias, "=", "excluded")
                 )
             });
             lost.push(format!("({}) AS r{place}", by_key.collect::<Vec<_>>().join(" OR ")));

@@ -7,13 +7,10 @@ use rusqlite::{Connection, Error, ErrorCode};
 use crate::job::{Job, Sabotage, Snapshots};
 use crate::log::Log;
 
-/// How long a writer waits for the database. A rebuild or a restore takes less.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// Writes rows for a moment.
 pub(crate) fn write(job: &Job) -> rusqlite::Result<()> {
     let log = Log::open(&job.log());
-    let conn = job.connect(PATIENCE)?;
+    let conn = job.connect()?;
     let mut random = fastrand::Rng::with_seed(job.seed);
     let end = Instant::now() + Duration::from_millis(random.u64(5..60));
     let mut own: Vec<(i64, i64)> = Vec::new();
@@ -40,10 +37,6 @@ pub(crate) fn write(job: &Job) -> rusqlite::Result<()> {
             9 if !own.is_empty() => {
                 let (id, _) = own.swap_remove(random.usize(..own.len()));
                 let delete = format!("DELETE FROM notes WHERE id = {id}");
-                if job.sabotage == Some(Sabotage::LoseRow) {
-                    conn.execute(&delete, [])?;
-                    continue;
-                }
                 transact(&conn, &log, &format!("delete {id}"), &delete, job)
             }
             _ => Ok(()),

@@ -101,6 +101,10 @@ impl Life {
         let mut what = Vec::new();
         for round in 0..ROUNDS {
             what = self.round(&mut job, &mut random, totals)?;
+            if let Some(fault) = self.sabotage.and_then(Sabotage::statement) {
+                // There is nothing to spoil before the first migration.
+                let _ = job.connect()?.execute(fault, []);
+            }
             let mut found = check(&job, &mut facts)?;
             totals.add(&found);
             what.append(&mut found.violations);

@@ -7,6 +7,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use rusqlite::Connection;
 
+/// How long a process waits for the others. A rebuild or a restore takes less, on a slow machine too.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
@@ -29,14 +32,30 @@ pub(crate) enum Snapshots {
 pub(crate) enum Sabotage {
     /// Writers acknowledge a row before its commit.
     AcknowledgeEarly,
-    /// Writers delete a row without saying so.
+    /// A row is deleted between two rounds.
     LoseRow,
-    /// A script of data runs again, beside the engine.
+    /// A script of data runs again, beside the engine, between two rounds.
     RunTwice,
-    /// The record of an applied migration is deleted.
+    /// The record of an applied migration is deleted between two rounds.
     LoseRecord,
     /// A process never ends.
     Hang,
+}
+
+impl Sabotage {
+    /// What brings the fault into a database that no process uses.
+    pub(crate) const fn statement(self) -> Option<&'static str> {
+        match self {
+            Self::AcknowledgeEarly | Self::Hang => None,
+            Self::LoseRow => Some("DELETE FROM notes WHERE id = (SELECT min(id) FROM notes)"),
+            Self::RunTwice => Some(
+                "INSERT INTO ledger SELECT -stamp, migration, direction, statement FROM ledger
+                 WHERE migration = '02_index' AND direction = 'up'
+                 AND EXISTS (SELECT 1 FROM __switchy_migrations WHERE name = '02_index') LIMIT 1",
+            ),
+            Self::LoseRecord => Some("DELETE FROM __switchy_migrations WHERE name = '02_index'"),
+        }
+    }
 }
 
 /// A job, as the arguments of a process.
@@ -81,9 +100,9 @@ impl Job {
     }
 
     /// Opens the database.
-    pub(crate) fn connect(&self, patience: Duration) -> rusqlite::Result<Connection> {
+    pub(crate) fn connect(&self) -> rusqlite::Result<Connection> {
         let conn = Connection::open(&self.database)?;
-        conn.busy_timeout(patience)?;
+        conn.busy_timeout(PATIENCE)?;
         // Only WAL is stored in the file.
         if self.journal != "wal" {
             conn.pragma_update(None, "journal_mode", &self.journal)?;

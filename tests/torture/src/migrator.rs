@@ -12,16 +12,12 @@ use switchy_schema::{
     Signature, Snapshot, Target, TransactionMode,
 };
 
-use crate::job::{Job, Sabotage, Snapshots};
+use crate::job::{Job, PATIENCE, Snapshots};
 use crate::log::Log;
 use crate::set::Program;
 
 /// The message of the error that a script ends with at random.
 const MISHAP: &str = "the script failed by chance";
-
-/// What a second run of the script `02_index` leaves in the ledger.
-const RUN_AGAIN: &str = "INSERT INTO ledger SELECT stamp(), migration, direction, statement FROM ledger WHERE migration = '02_index'";
-const LOSE_RECORD: &str = "DELETE FROM __switchy_migrations WHERE name = '02_index'";
 
 /// Does a few things to the database, one after the other.
 pub(crate) fn migrate(job: &Job) -> rusqlite::Result<()> {
@@ -32,13 +28,6 @@ pub(crate) fn migrate(job: &Job) -> rusqlite::Result<()> {
         let program = [Program::Old, Program::Branch, Program::New, Program::New][random.usize(..4)];
         let result = act(&runner(job, program), &conn, job, &mut random);
         say(&log, program, &result);
-        if result.is_ok_and(|report| !report.applied.is_empty()) {
-            match job.sabotage {
-                Some(Sabotage::RunTwice) => _ = conn.execute(RUN_AGAIN, []),
-                Some(Sabotage::LoseRecord) => _ = conn.execute(LOSE_RECORD, [])?,
-                _ => {}
-            }
-        }
     }
     Ok(())
 }
@@ -52,7 +41,7 @@ pub(crate) enum Chance {
 
 /// Opens the database as an application that migrates it does.
 pub(crate) fn connect(job: &Job, chance: Chance) -> rusqlite::Result<Connection> {
-    let conn = job.connect(Duration::from_secs(5))?;
+    let conn = job.connect()?;
     add_stamp(&conn, job, chance)?;
     Ok(conn)
 }
@@ -84,7 +73,7 @@ pub(crate) fn runner(job: &Job, program: Program) -> MigrationRunner {
     let runner = runner
         .program(format!("torture {program:?}"))
         .lock(if job.is_unlocked { Lock::Off } else { Lock::Sidecar })
-        .lock_timeout(Duration::from_secs(30))
+        .lock_timeout(PATIENCE)
         .prepare_connection(move |conn| Ok(add_stamp(conn, &own, Chance::None)?))
         .observe(move |event| {
             if let Event::Started { step, .. } = event {

@@ -30,7 +30,9 @@ impl OwnTables<'_> {
                 current = path.into_iter().find(|schema| schema != "$user");
                 continue;
             }
-            let refusals = Changed::by(&tokens, self.grammar)
+            let refusals = self
+                .grammar
+                .in_all(piece.text, Changed::by)
                 .into_iter()
                 .filter_map(|changed| self.refusal(changed, current.as_deref(), atomicity));
             found.extend(refusals.map(|mut refusal| {

@@ -1,5 +1,6 @@
 //! What scripts take away on a server: their words say what a statement drops, and the catalogue what that is and what goes with it.
 
+mod fired;
 mod inventory;
 mod names;
 mod sql_mode;
@@ -7,6 +8,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::fired::Fired;
 pub(super) use self::inventory::{Inventory, Surroundings};
 use self::names::Names;
 use self::sql_mode::leniency;
@@ -43,7 +45,7 @@ pub(super) fn forecasts(
         path: None,
         created: BTreeSet::new(),
         functions: BTreeMap::new(),
-        fired: BTreeMap::new(),
+        fired: Fired::default(),
         made: BTreeMap::new(),
         has_renamed: false,
         is_known: true,
@@ -66,8 +68,7 @@ struct Reader<'s> {
     created: BTreeSet<(&'static str, String)>,
     /// Whether functions that were asked about may change rows, by their names.
     functions: BTreeMap<String, bool>,
-    /// The triggers that delete something, by the tables and the writes that fire them.
-    fired: BTreeMap<(String, Write), Option<String>>,
+    fired: Fired,
     /// What the functions call that the scripts created, by their names; `None` for one that may change rows.
     made: BTreeMap<String, Option<Vec<ObjectName>>>,
     /// Whether the script makes MySQL change values that do not fit, instead of refusing them.
@@ -107,12 +108,12 @@ impl Reader<'_> {
         if let Some(is_lenient) = leniency(&tokens).filter(|_| !grammar.folds) {
             self.is_lenient = is_lenient;
         }
-        for loss in Loss::of(&tokens, grammar) {
+        for loss in grammar.in_all(text, Loss::of) {
             self.lose(loss, text);
         }
-        for table in Changed::by(&tokens, grammar) {
+        for table in grammar.in_all(text, Changed::by) {
             if let Changed::Rows(table) = table {
-                self.fire(table, &tokens);
+                self.fire(&table, &tokens);
             }
         }
         let is_alter = tokens.first().is_some_and(|first| first.is("alter"));
@@ -130,6 +131,7 @@ impl Reader<'_> {
                 if *kind == "function" {
                     self.make(name, Loss::calls_of_function(&tokens, grammar));
                 }
+                self.fired.note(kind, name, &tokens, grammar);
                 self.created.insert((kind, name.name.to_lowercase()));
             }
             _ => {
@@ -137,6 +139,7 @@ impl Reader<'_> {
                 self.created.extend(made.map(|(kind, name)| (kind, name.name.to_lowercase())));
             }
         }
+        self.fired.follow(&act);
         self.names.follow(&act, self.path.as_deref(), &mut self.effects);
     }
 
@@ -167,8 +170,9 @@ impl Reader<'_> {
         self.add(effects);
     }
 
-    /// Notes the trigger that a statement fires by writing to a table, if it deletes something. A statement that deletes is asked about itself.
-    fn fire(&mut self, table: ObjectName, tokens: &[Token<'_>]) {
+    /// Notes the triggers that a statement fires by writing to a table, if they delete something. A statement that deletes is asked about
+    /// itself.
+    fn fire(&mut self, table: &ObjectName, tokens: &[Token<'_>]) {
         let mut write = Write::of(tokens);
         if write.events.is_empty() {
             return;
@@ -177,16 +181,19 @@ impl Reader<'_> {
         if self.has_renamed || !self.is_known || !self.reading.grammar.folds {
             write.names.clear();
         }
-        let before = self.names.as_before(Loss::Overwritten(table), self.path.as_deref());
-        let Some(Loss::Overwritten(table)) = before else { return };
-        let surroundings = Surroundings { current: self.current.as_deref(), path: self.path.as_deref() };
-        let place = format!("{:?} {}", surroundings.schemas_of(&table), table.key());
-        let (server, key) = (&mut self.server, (place, write));
-        if !self.fired.contains_key(&key) {
-            let trigger = server.fired(&table, &key.1, surroundings).unwrap_or(None);
-            self.fired.insert(key.clone(), trigger);
-        }
-        if let Some(Some(trigger)) = self.fired.get(&key) {
+        let path = self.path.as_deref();
+        let is_there =
+            |table: &ObjectName| self.names.as_before(Loss::Overwritten(table.clone()), path).is_some();
+        let own = self.fired.own(table, &write, is_there);
+        let before = self.names.as_before(Loss::Overwritten(table.clone()), path);
+        let known = match before {
+            Some(Loss::Overwritten(table)) => {
+                let surroundings = Surroundings { current: self.current.as_deref(), path };
+                self.fired.known(self.server, &table, write, surroundings)
+            }
+            _ => None,
+        };
+        for trigger in known.into_iter().chain(own) {
             let shown = format!("{trigger} ON {table}");
             self.add([Effect::new(EffectKind::Unread, shown, Evidence::Catalog)]);
         }

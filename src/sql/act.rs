@@ -4,6 +4,8 @@ use super::Token;
 use crate::dialect::quote_in;
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
+mod body;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod changed;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod loss;
@@ -16,6 +18,8 @@ mod subject;
 mod tests;
 mod words;
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) use self::body::{Body, Trigger};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use self::changed::Changed;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -118,10 +122,29 @@ impl std::fmt::Display for ObjectName {
 pub(crate) struct Grammar {
     /// The tokens of a statement. Quoted tokens include their quotes.
     pub(crate) tokens: fn(&str) -> Vec<Token<'_>>,
+    /// The statement as other servers of the kind read it, if they ignore a comment that some execute.
+    #[allow(dead_code, reason = "not every backend uses it")]
+    pub(crate) as_others_read: fn(&str) -> Option<String>,
     /// The characters around a quoted name, which are doubled inside.
     pub(crate) quotes: &'static [char],
     /// Whether a name without quotes is in lower case, however it is written. If not, the case of names is ignored.
     pub(crate) folds: bool,
     /// Whether a table that `ALTER TABLE` renames stays in its schema; else, it moves to the current one.
     pub(crate) rename_keeps_schema: bool,
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+impl Grammar {
+    /// What is found in a statement, however a server reads it.
+    pub(crate) fn in_all<T: PartialEq>(&self, text: &str, find: fn(&[Token<'_>], &Self) -> Vec<T>) -> Vec<T> {
+        let mut found = find(&(self.tokens)(text), self);
+        if let Some(text) = (self.as_others_read)(text) {
+            for one in find(&(self.tokens)(&text), self) {
+                if !found.contains(&one) {
+                    found.push(one);
+                }
+            }
+        }
+        found
+    }
 }

@@ -14,6 +14,7 @@ mod lexer;
 mod session;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use self::body::Body;
 pub(crate) use self::kind::{
@@ -28,8 +29,13 @@ use super::pieces::{Extent, Piece, Refused};
 use super::texts::{self, Shown};
 
 /// How the server reads a statement. Double quotes are those of a name under `ANSI_QUOTES`; elsewhere no text stands where a name does.
-pub(crate) const GRAMMAR: Grammar =
-    Grammar { tokens: kind::tokens, quotes: &['`', '"'], folds: false, rename_keeps_schema: false };
+pub(crate) const GRAMMAR: Grammar = Grammar {
+    tokens: kind::tokens,
+    as_others_read: versions::as_others_read,
+    quotes: &['`', '"'],
+    folds: false,
+    rename_keeps_schema: false,
+};
 
 /// The statements of a script in order, or the part of it that is only for the client.
 pub(crate) fn statements(text: &str) -> Result<Vec<Piece<'_>>, Refused> {

@@ -927,6 +927,42 @@ fn a_schema_that_is_written_by_hand_can_be_read_afterwards() {
 }
 
 #[test]
+fn a_column_that_cannot_hold_its_values_any_more_is_noted() {
+    check(&[
+        Case(
+            "CREATE TABLE z(id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO z VALUES (1, 9007199254740993), (2, 9007199254740992)",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, n DOUBLE); INSERT INTO n SELECT id, n FROM z; DROP TABLE z; ALTER TABLE n RENAME TO z",
+            "~ whose column `n` was INTEGER and is DOUBLE now: the number `9007199254740993` was rounded",
+            "SELECT group_concat(CAST(n AS INTEGER)) FROM z",
+            "9007199254740992,9007199254740992",
+        ),
+        Case(
+            "CREATE TABLE z(id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO z VALUES (1, -9007199254740992), (2, 3)",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, n REAL); INSERT INTO n SELECT id, n FROM z; DROP TABLE z; ALTER TABLE n RENAME TO z",
+            "",
+            "SELECT group_concat(CAST(n AS INTEGER)) FROM z",
+            "-9007199254740992,3",
+        ),
+        Case(
+            "CREATE TABLE z(id INTEGER PRIMARY KEY, a INTEGER, b INTEGER); INSERT INTO z VALUES (1, 1, 2), (2, 2, 5), (3, 3, NULL)",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, a INTEGER, b INTEGER AS (a * 2) STORED); INSERT INTO n (id, a) SELECT id, a FROM z;
+             DROP TABLE z; ALTER TABLE n RENAME TO z",
+            "~ whose column `b` is computed now and no longer has the value `5`",
+            "SELECT group_concat(b) FROM z",
+            "2,4,6",
+        ),
+        Case(
+            "CREATE TABLE z(id INTEGER PRIMARY KEY, a INTEGER, b INTEGER); INSERT INTO z VALUES (1, 1, 2), (2, 2, 4)",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, a INTEGER, b INTEGER AS (a * 2)); INSERT INTO n (id, a) SELECT id, a FROM z;
+             DROP TABLE z; ALTER TABLE n RENAME TO z",
+            "",
+            "SELECT group_concat(b) FROM z",
+            "2,4",
+        ),
+    ]);
+}
+
+#[test]
 fn values_go_to_the_columns_that_have_their_names() {
     let member = "CREATE TABLE member(city TEXT, id TEXT PRIMARY KEY, mail TEXT); INSERT INTO member VALUES ('Ulm','m1','a@x.example')";
     check(&[

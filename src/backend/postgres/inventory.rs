@@ -37,21 +37,30 @@ const UNREAD: &str = r#"WITH own AS (
             THEN pg_catalog.lower(o.proname) = ANY (pg_catalog.regexp_split_to_array(pg_catalog.lower(f.prosrc), '\W+'))
             ELSE pg_catalog.strpos(pg_catalog.lower(f.prosrc), pg_catalog.lower(o.proname)) > 0 END)))"#;
 
-/// A trigger or rule of a table that some of these words fire, and whose text deletes something, if there is one; no row without the table.
-/// Comments and texts in it do not count. A trigger for `UPDATE OF` some columns is fired if one is set, or made of one that is.
-const FIRED: &str = r#"WITH fired AS (
+/// A trigger or rule of a table that some of these words fire, and that deletes something, itself or by a function that it names, if there is
+/// one; no row without the table. Comments and texts in it do not count. A trigger for `UPDATE OF` some columns is fired if one is set, or made of one that is.
+const FIRED: &str = r#"WITH RECURSIVE fired AS (
         SELECT pg_catalog.to_regclass($1)::oid AS oid, pg_catalog.string_to_array($2, ',') AS words,
             pg_catalog.string_to_array($3, E'\n') AS names
+    ), own AS (
+        SELECT p.oid, pg_catalog.lower(p.proname) AS name,
+            pg_catalog.regexp_split_to_array(pg_catalog.lower(pg_catalog.regexp_replace(
+                CASE WHEN p.prosrc = '' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END,
+                '--[^\n\r]*|/\*([^*]|\*+[^*/])*\*+/|''[^'']*''|"[^"]*"', ' ', 'g')), '\W+') AS words
+        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
+    ), deleting AS (
+        SELECT oid, name FROM own WHERE words && '{delete,truncate,drop}'
+        UNION SELECT o.oid, o.name FROM deleting d JOIN own o ON d.name = ANY (o.words)
     )
     SELECT (
     SELECT 'TRIGGER ' || t.tgname FROM fired JOIN pg_catalog.pg_trigger t ON t.tgrelid = fired.oid
-    JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
     WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
     AND (('INSERT' = ANY (words) AND t.tgtype & 4 <> 0) OR ('DELETE' = ANY (words) AND t.tgtype & 8 <> 0)
         OR ('UPDATE' = ANY (words) AND t.tgtype & 16 <> 0 AND (names = '{}' OR t.tgattr::text = '' OR EXISTS (
             SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.tgrelid AND a.attnum = ANY (t.tgattr)
             AND (a.attname::text = ANY (names) OR coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') <> '')))))
-    AND pg_catalog.regexp_replace(p.prosrc, '--[^\n\r]*|/\*([^*]|\*+[^*/])*\*+/|''[^'']*''|"[^"]*"', ' ', 'g') ~* '\m(delete|truncate|drop)\M'
+    AND t.tgfoid IN (SELECT oid FROM deleting)
     UNION ALL
     SELECT 'RULE ' || r.rulename FROM fired JOIN pg_catalog.pg_rewrite r ON r.ev_class = fired.oid
     WHERE r.ev_enabled IN ('O', 'A') AND pg_catalog.pg_get_ruledef(r.oid) ~ '\mDELETE FROM\M'

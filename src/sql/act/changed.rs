@@ -205,7 +205,7 @@ mod tests {
             Changed::Writes(name) => format!("writes to {name}"),
             Changed::Schema(name) => format!("schema {name}"),
         };
-        let changed = Changed::by(&(grammar.tokens)(statement), grammar);
+        let changed = grammar.in_all(statement, Changed::by);
         changed.into_iter().map(one).collect::<Vec<_>>().join(", ")
     }
 
@@ -216,6 +216,9 @@ mod tests {
             ("DROP TABLE IF EXISTS `a`, b.`c` , d", "a, b.c, d"),
             ("/*!40000 drop */ /* x */ table -- y\n a", "a"),
             ("DROP /*M!100301 TABLE */ a", "a"),
+            ("DROP /*!32311 TEMPORARY */ TABLE a", ""),
+            ("DROP /*!99999 TEMPORARY */ TABLE a", "a"),
+            ("DROP /*M! TEMPORARY */ TABLE a", "a"),
             ("DROP TABLES a", "a"),
             ("DROP TEMPORARY TABLE a", ""),
             ("CREATE PROCEDURE p() DROP TABLE a", "a"),

@@ -79,6 +79,17 @@ impl<'a> Lexer<'a> {
         Some((start, lexeme))
     }
 
+    /// Skips the rest of a comment whose start was the last token, as a server does that does not execute it. A comment may stand in it.
+    pub(super) fn skip_version(&mut self) {
+        self.versions = self.versions.saturating_sub(1);
+        let ends = |from: usize| Some(from + part(self.text, from..).find("*/")? + 2);
+        let end = ends(self.at).and_then(|end| {
+            let inner = part(self.text, self.at..end).find("/*");
+            if inner.is_some() { ends(end) } else { Some(end) }
+        });
+        self.at = end.unwrap_or(self.text.len());
+    }
+
     /// Skips white space and comments. Like the client, it looks for the delimiter first: some scripts have
     /// `DELIMITER #`, and mysqlbinlog writes `DELIMITER /*!*/;`.
     fn skip_blanks(&mut self, is_at_start: bool) {

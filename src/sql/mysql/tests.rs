@@ -2,7 +2,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{comments, statements};
+use super::{comments, statements, versions};
 use crate::sql::pieces::Piece;
 
 /// Scripts and their statements.
@@ -402,6 +402,24 @@ const WHOLE: [&str; 14] = [
     "DROP PROCEDURE IF EXISTS p",
     "CREATE TABLE begin (end INT)",
 ];
+
+#[test]
+fn what_only_some_servers_execute_can_be_left_out() {
+    for (statement, expected) in [
+        ("DROP TABLE a", None),
+        ("DROP /* x */ TABLE a", None),
+        ("DROP /*!40000 TABLE */ a /*! */", None),
+        ("SELECT '/*!99999 ' /*!50699 , 1 */", None),
+        ("DROP /*!50700 TEMPORARY */ TABLE a", Some("DROP   TABLE a")),
+        ("DROP /*M!100100 TEMPORARY*/TABLE a", Some("DROP  TABLE a")),
+        ("/*!80000 DROP TABLE a */", Some(" ")),
+        ("/*!40000 DROP /*!80000 TEMPORARY */ TABLE a */", Some("/*!40000 DROP   TABLE a */")),
+        ("x /*!80000 it's /* y */ z */ 1 /*M! ä */", Some("x   1  ")),
+        ("x /*!80000 it's", Some("x  ")),
+    ] {
+        assert_eq!(versions::as_others_read(statement).as_deref(), expected, "{statement}");
+    }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]

@@ -32,6 +32,19 @@ pub(super) fn changes_as_number(column: &str) -> String {
     )
 }
 
+/// Whether a column of this type stores whole numbers as `REAL`, which has 53 bits for them.
+pub(super) fn is_floating(declared: &str) -> bool {
+    let upper = declared.to_ascii_uppercase();
+    is_numeric(declared)
+        && !upper.contains("INT")
+        && ["REAL", "FLOA", "DOUB"].iter().any(|word| upper.contains(word))
+}
+
+/// Whether a whole number in a column is another one as `REAL`, as an expression.
+pub(super) fn changes_as_float(column: &str) -> String {
+    format!("(typeof({column}) = 'integer' AND {column} <> CAST({column} AS REAL))")
+}
+
 /// Whether a type makes numbers of texts, in a column and in `CAST`.
 pub(super) fn is_numeric(declared: &str) -> bool {
     affinity(declared, false) == Affinity::Numeric
@@ -57,6 +70,7 @@ mod tests {
         ];
         for (declared, expected) in rows {
             assert_eq!(affinity(declared, false), expected, "{declared}");
+            assert_eq!(is_floating(declared), declared == "REAL", "{declared}");
         }
         assert_eq!(affinity("any", true), Affinity::None);
     }

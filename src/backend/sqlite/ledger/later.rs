@@ -29,7 +29,7 @@ impl Rows {
         }
         let table = &table.change.table;
         let uncopied = self.uncopied(conn, [name, name], definition, new, after);
-        let mut shared = uncopied.shared()?;
+        let (mut shared, _) = uncopied.shared()?;
         uncopied.retain_comparable(&mut shared);
         let mut findings = Vec::new();
         for column in uncopied.empty(&shared)? {

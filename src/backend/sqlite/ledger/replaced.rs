@@ -42,7 +42,7 @@ pub(super) fn findings(
         );
         if value(conn, &sql, &[])? {
             let texts = "a text that looks like a number became one (`01234` is 1234)";
-            findings.push(numbered(table, (column, was, is), texts));
+            findings.push(numbered(table, (column, was, is), texts, "texts"));
         }
     }
     Ok(findings)

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::affinity::changes_as_number;
+use super::affinity::{changes_as_float, changes_as_number, is_floating};
 use super::definition::Definition;
 use super::successor::is_primary;
 use crate::account::StepFinding;
@@ -70,11 +70,12 @@ impl Column {
 impl Uncopied<'_> {
     /// The findings about a table with this name, each with its column.
     pub(super) fn findings(&self, table: &str) -> rusqlite::Result<Vec<(String, StepFinding)>> {
-        let mut shared = self.shared()?;
+        let (mut shared, generated) = self.shared()?;
         if self.rows == 0 {
             return Ok(Vec::new());
         }
         let mut findings = self.numbered(table, &shared)?;
+        findings.extend(self.computed(table, &generated)?);
         self.retain_comparable(&mut shared);
         if shared.is_empty() {
             return Ok(findings);
@@ -126,18 +127,23 @@ impl Uncopied<'_> {
         self.changed == 0 && self.has_others() && self.copies.iter().all(is_out)
     }
 
-    /// The columns that both have, apart from the generated ones of the new one.
-    pub(super) fn shared(&self) -> rusqlite::Result<Vec<Column>> {
+    /// The columns that both have, and the names of those that are generated in the new one and were not in the old one. Other generated columns
+    /// of the new one are left out.
+    pub(super) fn shared(&self) -> rusqlite::Result<(Vec<Column>, Vec<String>)> {
         let mut columns = self.conn.prepare(
-            "SELECT new.name, new.dflt_value, old.type, new.type, old.pk + new.pk > 0 FROM pragma_table_xinfo(?1, 'main') AS old
-            JOIN pragma_table_info(?2, 'main') AS new ON new.name = old.name COLLATE NOCASE
-            WHERE old.hidden <> 1",
+            "SELECT new.name, new.dflt_value, old.type, new.type, old.pk + new.pk > 0, new.hidden > 0
+            FROM pragma_table_xinfo(?1, 'main') AS old
+            JOIN pragma_table_xinfo(?2, 'main') AS new ON new.name = old.name COLLATE NOCASE
+            WHERE old.hidden <> 1 AND (new.hidden = 0 OR new.hidden IN (2, 3) AND old.hidden = 0)",
         )?;
-        let columns = columns.query_map([self.old, self.new], |row| {
+        let mut rows = columns.query([self.old, self.new])?;
+        let (mut stored, mut generated) = (Vec::new(), Vec::new());
+        while let Some(row) = rows.next()? {
             let types = [row.get(2)?, row.get(3)?];
-            Ok(Column { name: row.get(0)?, default: row.get(1)?, types, is_key: row.get(4)? })
-        })?;
-        columns.collect()
+            let column = Column { name: row.get(0)?, default: row.get(1)?, types, is_key: row.get(4)? };
+            if row.get(5)? { generated.push(column.name) } else { stored.push(column) }
+        }
+        Ok((stored, generated))
     }
 
     /// The columns of which each copied row has the default or `NULL` now, and how many other values they had.
@@ -174,24 +180,56 @@ impl Uncopied<'_> {
         columns.retain(|column| !column.is_key && (self.rows > 1 || !column.is_computed()));
     }
 
-    /// The findings about columns whose type makes numbers of texts now. A text that a number has too, such as `36`, is not changed.
+    /// The findings about columns whose type makes numbers of texts now, or `REAL` of whole numbers. A text that a number has too, such as `36`,
+    /// is not changed.
     fn numbered(&self, table: &str, shared: &[Column]) -> rusqlite::Result<Vec<(String, StepFinding)>> {
         let [old, new] = [self.old, self.new].map(quote);
         let mut findings = Vec::new();
         for Column { name: column, types: [was, is], .. } in shared {
-            if !self.definition.is_number_in(self.conn, self.new, [was, is])? {
-                continue;
-            }
             let name = quote(column);
-            let is_changed = changes_as_number(&name);
+            let (is_changed, kept) = if self.definition.is_number_in(self.conn, self.new, [was, is])? {
+                (changes_as_number(&name), "texts")
+            } else if is_floating(is) && !is_floating(was) {
+                (changes_as_float(&name), "digits")
+            } else {
+                continue;
+            };
             let sql = format!(
-                "SELECT sum({is_changed}), min(CASE WHEN {is_changed} THEN {name} END) FROM main.{old}
+                "SELECT sum({is_changed}), CAST(min(CASE WHEN {is_changed} THEN {name} END) AS TEXT) FROM main.{old}
                 WHERE EXISTS (SELECT 1 FROM main.{new} WHERE typeof({name}) IN ('integer', 'real'))"
             );
             let read = self.conn.query_row(&sql, [], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?)));
             let found: Option<(_, Option<String>)> = known(read)?;
-            if let Some((Some(texts @ 1..), Some(sample))) = found {
-                findings.push((column.clone(), numbered(table, (column, was, is), &numbers(texts, &sample))));
+            if let Some((Some(number @ 1..), Some(sample))) = found {
+                let what = changed(number, &sample, kept);
+                findings.push((column.clone(), numbered(table, (column, was, is), &what, kept)));
+            }
+        }
+        Ok(findings)
+    }
+
+    /// The findings about columns that are generated now, and do not give some values that were stored.
+    fn computed(&self, table: &str, generated: &[String]) -> rusqlite::Result<Vec<(String, StepFinding)>> {
+        let mut findings = Vec::new();
+        for column in generated {
+            let [name, old, new] = [column, self.old, self.new].map(quote);
+            let sql = format!(
+                "SELECT count(*), CAST(min({name}) AS TEXT) FROM (
+                    SELECT {name} FROM main.{old} WHERE {name} IS NOT NULL EXCEPT SELECT {name} FROM main.{new})"
+            );
+            let read = self.conn.query_row(&sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)));
+            let found: Option<(_, Option<String>)> = known(read)?;
+            if let Some((gone @ 1.., Some(sample))) = found {
+                let sample: String = sample.chars().take(40).collect();
+                let gone = if gone == 1 { "the value".to_owned() } else { format!("{gone} values such as") };
+                let finding = StepFinding::new(
+                    ProblemKind::ValuesChanged,
+                    format!(
+                        "replaces `{table}`, whose column `{column}` is computed now and no longer has {gone} `{sample}`"
+                    ),
+                    "keep the stored values in a column of their own if they matter",
+                );
+                findings.push((column.clone(), finding));
             }
         }
         Ok(findings)
@@ -257,23 +295,29 @@ impl Uncopied<'_> {
     }
 }
 
-/// The texts that became numbers, in words.
-fn numbers(texts: i64, sample: &str) -> String {
+/// The values that became other ones, in words.
+fn changed(number: i64, sample: &str, kept: &str) -> String {
     let sample: String = sample.chars().take(40).collect();
-    if texts == 1 {
-        format!("the text `{sample}` became a number")
-    } else {
-        format!("{texts} texts such as `{sample}` became numbers")
+    match (kept, number) {
+        ("texts", 1) => format!("the text `{sample}` became a number"),
+        ("texts", _) => format!("{number} texts such as `{sample}` became numbers"),
+        (_, 1) => format!("the number `{sample}` was rounded"),
+        _ => format!("{number} numbers such as `{sample}` were rounded"),
     }
 }
 
-/// The finding about a column whose type makes numbers of texts, given what they are in words.
-pub(super) fn numbered(table: &str, (column, was, is): (&str, &str, &str), texts: &str) -> StepFinding {
+/// The finding about a column whose type makes other values, given what they are in words, and what was kept until now.
+pub(super) fn numbered(
+    table: &str,
+    (column, was, is): (&str, &str, &str),
+    values: &str,
+    kept: &str,
+) -> StepFinding {
     let was = if was.is_empty() { "had no type".to_owned() } else { format!("was {was}") };
     StepFinding::new(
         ProblemKind::ValuesChanged,
-        format!("replaces `{table}`, whose column `{column}` {was} and is {is} now: {texts}"),
-        format!("keep the type of `{column}` if its texts matter"),
+        format!("replaces `{table}`, whose column `{column}` {was} and is {is} now: {values}"),
+        format!("keep the type of `{column}` if its {kept} matter"),
     )
 }
 

@@ -9,8 +9,13 @@ use crate::sql::act::{Grammar, ObjectName};
 use crate::sql::{Token, Tokens};
 
 /// How SQLite reads a statement.
-pub(super) const GRAMMAR: Grammar =
-    Grammar { tokens, quotes: &['"', '`', '\''], folds: false, rename_keeps_schema: true };
+pub(super) const GRAMMAR: Grammar = Grammar {
+    tokens,
+    as_others_read: |_| None,
+    quotes: &['"', '`', '\''],
+    folds: false,
+    rename_keeps_schema: true,
+};
 
 fn tokens(statement: &str) -> Vec<Token<'_>> {
     Tokens::new(statement).collect()

@@ -237,7 +237,7 @@ impl Words<'_, '_, '_> {
     }
 
     /// The names before an opening parenthesis, except where it begins columns: `INSERT INTO a (b)`.
-    pub(super) fn called(self) -> Vec<ObjectName> {
+    pub(in crate::sql::act) fn called(self) -> Vec<ObjectName> {
         let mut found = Vec::new();
         let (mut words, mut is_table) = (self, false);
         while let Some(first) = words.rest.first() {

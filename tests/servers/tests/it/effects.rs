@@ -5,8 +5,8 @@
 
 use mysql::prelude::Queryable;
 use switchy_schema::{
-    Backend, EffectKind, ErrorKind, Evidence, Migration, MigrationRunner, Mysql, Plan, Policy, Postgres,
-    ProblemKind, Target, Verdict,
+    Backend, EffectKind, ErrorKind, Evidence, Hooks, Migration, MigrationRunner, Mysql, Plan, Policy,
+    Postgres, ProblemKind, Target, Verdict,
 };
 
 use crate::servers;
@@ -33,17 +33,15 @@ fn effects(plan: &Plan) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a protected environment asks before it runs the plan.
-fn asks<B: Backend>(runner: MigrationRunner<B>, conn: B::Conn<'_>) -> bool {
-    let runner = runner.environment("production").policy(Policy::default());
-    match runner.run(conn) {
-        Err(error) if error.kind() == ErrorKind::Refused => {
-            assert!(error.problems().iter().all(|it| it.kind == ProblemKind::Unconfirmed), "{error}");
-            true
-        }
-        // A statement may fail for other reasons.
-        Ok(_) | Err(_) => false,
-    }
+/// Whether a protected environment asks before it runs the script. If it does not, a hook ends the run before the first statement.
+fn asks<B: Backend>(script: &str, conn: B::Conn<'_>) -> bool {
+    let stop = Hooks::for_backend().before(|_, _| Err("not asked".into()));
+    let runner = runner::<B>(script).environment("production").policy(Policy::default()).hooks(stop);
+    let error = runner.run(conn).unwrap_err();
+    let is_asked = error.kind() == ErrorKind::Refused;
+    assert!(error.problems().iter().all(|it| it.kind == ProblemKind::Unconfirmed), "{script}: {error}");
+    assert!(is_asked || error.kind() == ErrorKind::Hook, "{script}: {error}");
+    is_asked
 }
 
 const POSTGRES: &str = "CREATE SCHEMA crm; CREATE TABLE crm.c (id int); INSERT INTO crm.c VALUES (1);
@@ -84,6 +82,9 @@ const POSTGRES: &str = "CREATE SCHEMA crm; CREATE TABLE crm.c (id int); INSERT I
     CREATE TRIGGER leaves AFTER UPDATE OF status ON staff FOR EACH ROW EXECUTE FUNCTION purges();
     CREATE TABLE loud (name text, status text, big text GENERATED ALWAYS AS (upper(status)) STORED);
     CREATE TRIGGER shouts AFTER UPDATE OF big ON loud FOR EACH ROW EXECUTE FUNCTION purges();
+    CREATE FUNCTION clears() RETURNS void LANGUAGE sql BEGIN ATOMIC DELETE FROM u; END;
+    CREATE FUNCTION asks() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM clears(); RETURN new; END';
+    CREATE TABLE by_others (a int); CREATE TRIGGER asks AFTER INSERT ON by_others FOR EACH ROW EXECUTE FUNCTION asks();
     CREATE SCHEMA tenant; CREATE TABLE tenant.cleaned (a int);
     CREATE TABLE ruled (a int); CREATE RULE also AS ON INSERT TO ruled DO ALSO DELETE FROM u;
     CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq); CREATE VIEW of_operator AS SELECT 1 === 1;
@@ -214,6 +215,15 @@ const ASKED_ON_POSTGRES: &[(&str, &str)] = &[
         "UPDATE loud SET status = 'b' WHERE name = 'x'",
         "runs `TRIGGER shouts ON loud`, and what it does cannot be read",
     ),
+    ("INSERT INTO by_others VALUES (1)", "runs `TRIGGER asks ON by_others`, and what it does cannot be read"),
+    (
+        "CREATE TRIGGER t AFTER INSERT OR UPDATE OF id ON u FOR EACH ROW EXECUTE FUNCTION audit();
+         CREATE FUNCTION d() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM e(); RETURN new; END';
+         CREATE FUNCTION e() RETURNS void LANGUAGE sql AS $$DELETE FROM par$$;
+         CREATE TRIGGER own AFTER INSERT OR UPDATE OF id ON t FOR EACH ROW EXECUTE FUNCTION d();
+         UPDATE t SET m = NULL WHERE id = 1; INSERT INTO u VALUES (9); INSERT INTO t (id) VALUES (999)",
+        "runs `TRIGGER own ON t`, and what it does cannot be read",
+    ),
     ("INSERT INTO ruled VALUES (1)", "runs `RULE also ON ruled`, and what it does cannot be read"),
     ("EXPLAIN (ANALYSE) DELETE FROM u", "deletes rows of `u`"),
     ("CREATE TEMP TABLE u (a int); DROP TABLE u; DROP TABLE u", "drops the table `u`"),
@@ -300,6 +310,16 @@ const NOT_ASKED_ON_POSTGRES: &[(&str, &str)] = &[
     ("SET search_path = tenant, public; INSERT INTO cleaned VALUES (1)", ""),
     ("DROP OPERATOR IF EXISTS @@@ (int, int) CASCADE; DROP EVENT TRIGGER IF EXISTS gone", ""),
     ("LOCK TABLE u IN SHARE MODE; REFRESH MATERIALIZED VIEW mv; REINDEX TABLE u; CLUSTER t USING t_pkey", ""),
+    (
+        "CREATE TABLE n (a int); CREATE FUNCTION d() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM n; RETURN new; END';
+         CREATE TRIGGER own AFTER INSERT ON u FOR EACH ROW EXECUTE FUNCTION d(); INSERT INTO u VALUES (9)",
+        "",
+    ),
+    (
+        "CREATE FUNCTION d() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM par; RETURN new; END';
+         CREATE TRIGGER own AFTER INSERT ON u FOR EACH ROW EXECUTE FUNCTION d(); DROP TRIGGER own ON u; INSERT INTO u VALUES (9)",
+        "",
+    ),
     ("CREATE RULE r AS ON INSERT TO w DO INSTEAD DELETE FROM u", ""),
     ("PREPARE q AS SELECT 1; CREATE TABLE ex AS EXECUTE q", ""),
     ("DROP ROLE IF EXISTS gone; DROP SEQUENCE IF EXISTS gone; CREATE SEQUENCE s9; DROP SEQUENCE s9", ""),
@@ -310,16 +330,16 @@ const NOT_ASKED_ON_POSTGRES: &[(&str, &str)] = &[
 
 #[test]
 fn postgres_says_what_goes_with_what_a_script_drops() {
-    for (is_asked, rows) in [(true, ASKED_ON_POSTGRES), (false, NOT_ASKED_ON_POSTGRES)] {
-        for (script, expected) in rows {
-            pg::with(|_, client| {
-                client.batch_execute(POSTGRES).unwrap();
+    pg::with(|_, client| {
+        client.batch_execute(POSTGRES).unwrap();
+        for (is_asked, rows) in [(true, ASKED_ON_POSTGRES), (false, NOT_ASKED_ON_POSTGRES)] {
+            for (script, expected) in rows {
                 let plan = runner::<Postgres>(script).plan(&mut *client, Target::Latest).unwrap();
                 assert_eq!(effects(&plan), *expected, "{script}");
-                assert_eq!(asks(runner::<Postgres>(script), &mut *client), is_asked, "{script}");
-            });
+                assert_eq!(asks::<Postgres>(script, &mut *client), is_asked, "{script}");
+            }
         }
-    }
+    });
 }
 
 #[test]
@@ -356,11 +376,11 @@ fn an_empty_database_can_drop_another() {
     let strict =
         runner::<Postgres>(&script).policy(Policy::STRICT).plan(&mut client, Target::Latest).unwrap();
     assert!(strict.problems().iter().any(|it| it.kind == ProblemKind::Destructive), "{strict}");
-    assert!(asks(runner::<Postgres>(&script), &mut client));
-    assert!(!asks(runner::<Postgres>("DROP DATABASE IF EXISTS not_there"), &mut client));
+    assert!(asks::<Postgres>(&script, &mut client));
+    assert!(!asks::<Postgres>("DROP DATABASE IF EXISTS not_there", &mut client));
     client.batch_execute("DROP TABLE __switchy_migrations").unwrap();
     // A first start is not interrupted.
-    assert!(!asks(runner::<Postgres>("DO $$ BEGIN PERFORM 1; END $$; DROP TABLE IF EXISTS a"), &mut client));
+    assert!(!asks::<Postgres>("DO $$ BEGIN PERFORM 1; END $$; DROP TABLE IF EXISTS a", &mut client));
     client.batch_execute(&format!("DROP DATABASE {name}")).unwrap();
 
     let Some(database) = servers::mysql() else { return };
@@ -375,7 +395,7 @@ fn an_empty_database_can_drop_another() {
         let plan = runner::<Mysql>(&script).plan(&mut conn, Target::Latest).unwrap();
         let expected = format!("drops the database `{other}` and all in it, drops the table `{other}.t`");
         assert_eq!(effects(&plan), expected, "{script}");
-        assert!(asks(runner::<Mysql>(&script), &mut conn), "{script}");
+        assert!(asks::<Mysql>(&script, &mut conn), "{script}");
     }
     // A function may call one of its own name there.
     conn.query_drop("CREATE TABLE kept (a INT)").unwrap();
@@ -384,7 +404,7 @@ fn an_empty_database_can_drop_another() {
     conn.query_drop(format!("CREATE FUNCTION again() RETURNS INT RETURN {other}.again()")).unwrap();
     let plan = runner::<Mysql>("SELECT again()").plan(&mut conn, Target::Latest).unwrap();
     assert_eq!(effects(&plan), "runs `SELECT again()`, and what it does cannot be read");
-    assert!(!asks(runner::<Mysql>("DROP DATABASE IF EXISTS not_there"), &mut conn));
+    assert!(!asks::<Mysql>("DROP DATABASE IF EXISTS not_there", &mut conn));
     conn.query_drop(format!("DROP DATABASE {other}")).unwrap();
 }
 
@@ -410,11 +430,11 @@ fn what_a_role_owns_is_listed() {
     found.sort();
     wanted.sort();
     assert_eq!(found, wanted);
-    assert!(asks(runner::<Postgres>(&script), &mut client));
+    assert!(asks::<Postgres>(&script, &mut client));
     let role_too = format!("DROP ROLE {role}");
     let plan = runner::<Postgres>(&role_too).plan(&mut client, Target::Latest).unwrap();
     assert_eq!(effects(&plan), format!("drops the role `{role}`"));
-    assert!(asks(runner::<Postgres>(&role_too), &mut client));
+    assert!(asks::<Postgres>(&role_too, &mut client));
     client.batch_execute(&format!("{script}; {role_too}")).unwrap();
 }
 
@@ -491,6 +511,15 @@ const ASKED_ON_MYSQL: &[(&str, &str)] = &[
         "changes the type of the column `c.email`, which can cut its values",
     ),
     ("INSERT INTO cleaned VALUES (1)", "runs `TRIGGER cleans ON cleaned`, and what it does cannot be read"),
+    ("INSERT INTO by_others VALUES (1)", "runs `TRIGGER asks ON by_others`, and what it does cannot be read"),
+    (
+        "CREATE TRIGGER own BEFORE UPDATE ON owner FOR EACH ROW CALL d(); CREATE PROCEDURE d() DELETE FROM c;
+         INSERT INTO owner VALUES (9); UPDATE owner SET id = 10 WHERE id = 9",
+        "runs `TRIGGER own ON owner`, and what it does cannot be read",
+    ),
+    ("DROP /*!99999 TEMPORARY */ TABLE c", "drops the table `c`"),
+    ("DROP /*M!999998 TEMPORARY */ TABLE c", "drops the table `c`"),
+    ("DELETE /*!80000 b */ FROM c /*!80000 AS b */", "deletes rows of `c`"),
     (
         "REPLACE INTO kept VALUES (1)",
         "overwrites rows of `kept`, runs `TRIGGER keeps ON kept`, and what it does cannot be read",
@@ -551,7 +580,11 @@ const NOT_ASKED_ON_MYSQL: &[(&str, &str)] = &[
         "",
     ),
     ("HANDLER c OPEN; HANDLER c READ FIRST; HANDLER c CLOSE; FLUSH TABLES; ALTER EVENT ev DISABLE", ""),
-    ("UPDATE cleaned SET a = 1 WHERE a = 2", ""),
+    ("UPDATE cleaned SET a = 1 WHERE a = 2; UPDATE by_others SET a = 1 WHERE a = 2", ""),
+    (
+        "CREATE TABLE n (a INT); CREATE TRIGGER own AFTER INSERT ON owner FOR EACH ROW DELETE FROM n; INSERT INTO owner VALUES (9)",
+        "",
+    ),
     ("INSERT INTO kept VALUES (1) ON DUPLICATE KEY UPDATE a = 2", "overwrites rows of `kept`"),
     ("INSERT INTO kept SELECT LENGTH(REPLACE('a', 'a', 'b')); INSERT INTO noted VALUES (1)", ""),
     ("CREATE PROCEDURE q() BEGIN INSERT INTO cleaned VALUES (1); END", ""),
@@ -560,7 +593,7 @@ const NOT_ASKED_ON_MYSQL: &[(&str, &str)] = &[
 
 #[test]
 fn mysql_says_what_goes_with_what_a_script_drops() {
-    const BEFORE: [&str; 20] = [
+    const BEFORE: [&str; 24] = [
         "CREATE TABLE c (id INT PRIMARY KEY, email VARCHAR(255)) DEFAULT CHARSET utf8mb4",
         "INSERT INTO c VALUES (1, 'x'), (2, 'y')",
         "CREATE VIEW v AS SELECT id FROM c",
@@ -579,21 +612,25 @@ fn mysql_says_what_goes_with_what_a_script_drops() {
         "CREATE TRIGGER keeps AFTER DELETE ON kept FOR EACH ROW DELETE FROM owner WHERE id = old.a",
         "CREATE TABLE noted (a INT)",
         "CREATE TRIGGER notes AFTER INSERT ON noted FOR EACH ROW INSERT INTO px SELECT TRUNCATE(new.a, LENGTH('delete')) /* drop */",
+        "CREATE TABLE by_others (a INT)",
+        "CREATE PROCEDURE asked(a INT) BEGIN IF a > 1 THEN CALL p(); END IF; END",
+        "CREATE TRIGGER asks AFTER INSERT ON by_others FOR EACH ROW CALL asked(new.a)",
+        "CREATE TRIGGER one AFTER UPDATE ON by_others FOR EACH ROW SET @x = one()",
         "CREATE SEQUENCE sq",
         "CREATE EVENT ev ON SCHEDULE EVERY 1 YEAR DO DELETE FROM c",
     ];
-    for (is_asked, rows) in [(true, ASKED_ON_MYSQL), (false, NOT_ASKED_ON_MYSQL)] {
-        for (script, expected) in rows {
-            my::with(|_, conn| {
-                for statement in BEFORE {
-                    conn.query_drop(statement).unwrap();
-                }
+    my::with(|_, conn| {
+        for statement in BEFORE {
+            conn.query_drop(statement).unwrap();
+        }
+        for (is_asked, rows) in [(true, ASKED_ON_MYSQL), (false, NOT_ASKED_ON_MYSQL)] {
+            for (script, expected) in rows {
                 let plan = runner::<Mysql>(script).plan(&mut *conn, Target::Latest).unwrap();
                 assert_eq!(effects(&plan), *expected, "{script}");
-                assert_eq!(asks(runner::<Mysql>(script), &mut *conn), is_asked, "{script}");
-            });
+                assert_eq!(asks::<Mysql>(script, &mut *conn), is_asked, "{script}");
+            }
         }
-    }
+    });
 }
 
 /// What an earlier script of the plan creates, renames or runs counts for the later ones.

@@ -1,5 +1,6 @@
 //! Steps that wait for a lock of another session: the limit of the wait, and what is left of a step that reaches it.
 
+use std::thread;
 use std::time::Duration;
 
 use mysql::prelude::Queryable;
@@ -20,6 +21,15 @@ fn set<B: Backend>(scripts: &[&str]) -> Vec<Migration<B>> {
 
 fn runner<B: Backend>(set: Vec<Migration<B>>) -> MigrationRunner<B> {
     MigrationRunner::for_backend(set).unwrap()
+}
+
+/// Checks each case in a thread of its own, since it waits most of the time.
+fn at_once<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
+    thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| check(case));
+        }
+    });
 }
 
 /// Runs a script against the locks of another session, and checks that nothing of it is left.
@@ -46,12 +56,13 @@ fn gives_up<B: Backend>(
 
 #[test]
 fn a_step_on_postgres_does_not_wait_longer_than_it_may() {
-    for (held, script) in [
+    let cases = [
         ("UPDATE t SET a = 2", "CREATE TABLE u (a INT); UPDATE t SET a = 3"),
         ("SELECT * FROM t", "CREATE TABLE u (a INT); ALTER TABLE t ADD b INT"),
         ("LOCK TABLE t IN ACCESS EXCLUSIVE MODE", "INSERT INTO t VALUES (4)"),
         ("SELECT * FROM t", "DO $$ BEGIN EXECUTE 'DROP TABLE t'; END $$"),
-    ] {
+    ];
+    at_once(&cases, |(held, script)| {
         on_postgres::with(|database, client| {
             client.batch_execute("CREATE TABLE t (a INT); INSERT INTO t VALUES (1)").unwrap();
             let mut other = database.connect();
@@ -63,17 +74,18 @@ fn a_step_on_postgres_does_not_wait_longer_than_it_may() {
             let it = runner::<Postgres>(set(&[script])).statement_lock_timeout(SHORT);
             assert_eq!(it.run(&mut *client).unwrap().applied.len(), 1);
         });
-    }
+    });
 }
 
 #[test]
 fn a_step_on_mariadb_does_not_wait_longer_than_it_may() {
-    for (held, script) in [
+    let cases = [
         ("UPDATE t SET a = 2", "UPDATE t SET a = 3"),
         ("SELECT * FROM t", "ALTER TABLE t ADD b INT"),
         ("SELECT * FROM t", "SET NAMES utf8mb4; ALTER TABLE t ADD b INT"),
         ("LOCK TABLES t WRITE", "ALTER TABLE t ADD b INT"),
-    ] {
+    ];
+    at_once(&cases, |(held, script)| {
         on_mysql::with(|database, conn| {
             conn.query_drop("CREATE TABLE t (a INT)").unwrap();
             conn.query_drop("INSERT INTO t VALUES (1)").unwrap();
@@ -92,7 +104,7 @@ fn a_step_on_mariadb_does_not_wait_longer_than_it_may() {
             assert_eq!(it.run(&mut *conn).unwrap().applied.len(), 1);
             assert_eq!(on_mysql::rows(conn, limits), before);
         });
-    }
+    });
 }
 
 /// What the migrations saw, and what the session has after them. With a row as the lock, a proxy may give each statement another session:

@@ -1,0 +1,122 @@
+//! [`Body`] and [`Trigger`]: what a statement creates that runs later.
+
+use super::quoted::text_inside;
+use super::words::Words;
+use super::{Grammar, ObjectName};
+use crate::sql::Token;
+
+/// What a routine or a trigger does that a statement creates.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Body {
+    /// The tables that it deletes rows of.
+    pub(crate) emptied: Vec<ObjectName>,
+    /// The routines that it calls.
+    pub(crate) calls: Vec<ObjectName>,
+}
+
+/// What a trigger waits for that a statement creates.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Trigger {
+    pub(crate) table: ObjectName,
+    /// `INSERT`, `UPDATE` and `DELETE`, as far as they fire it.
+    pub(crate) events: Vec<&'static str>,
+    /// The columns of `UPDATE OF`; none if all columns count.
+    pub(crate) columns: Vec<String>,
+    pub(crate) body: Body,
+}
+
+impl Body {
+    /// What a routine does, by the tokens of the statement that creates it.
+    pub(crate) fn of(tokens: &[Token<'_>], grammar: &Grammar) -> Self {
+        let mut body = Self { emptied: Words::new(tokens, grammar).emptied(), calls: Vec::new() };
+        body.add_calls(tokens, grammar);
+        if grammar.folds {
+            let texts = tokens.iter().filter(|token| matches!(token, Token::Quoted(_)));
+            for text in texts.filter_map(|token| text_inside(token.spelling()?)) {
+                body.add_calls(&(grammar.tokens)(text), grammar);
+            }
+        }
+        body
+    }
+
+    fn add_calls(&mut self, tokens: &[Token<'_>], grammar: &Grammar) {
+        self.calls.extend(Words::new(tokens, grammar).called());
+        // `CALL p`
+        for place in (1..tokens.len()).filter(|place| tokens[place - 1].is("call")) {
+            self.calls.extend(Words::new(&tokens[place..], grammar).name());
+        }
+    }
+}
+
+impl Trigger {
+    /// A trigger, by the tokens of the statement that creates it: `CREATE TRIGGER a BEFORE INSERT OR UPDATE OF b ON c ...`
+    pub(crate) fn of(tokens: &[Token<'_>], grammar: &Grammar) -> Option<Self> {
+        const EVENTS: [(&str, &str); 3] = [("insert", "INSERT"), ("update", "UPDATE"), ("delete", "DELETE")];
+        let time = tokens.iter().position(|token| token.is_any(&["before", "after", "instead"]))?;
+        let on = time + tokens.get(time..)?.iter().position(|token| token.is("on"))?;
+        let head = tokens.get(time..on)?;
+        let is_fired = |(event, _): &(&str, &str)| head.iter().any(|token| token.is(event));
+        let events = EVENTS.into_iter().filter(is_fired).map(|(_, event)| event).collect();
+        let of = head.iter().position(|token| token.is("of") && !head[0].is("instead"));
+        let columns = of.map_or(&[][..], |of| &head[of + 1..]);
+        let columns =
+            columns.iter().filter_map(|token| Words::new(&[*token], grammar).name()).map(|name| name.name);
+        let columns = columns.collect();
+        let mut words = Words::new(tokens.get(on + 1..)?, grammar);
+        Some(Self { table: words.name()?, events, columns, body: Body::of(words.rest, grammar) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(statement: &str, grammar: &Grammar) -> Option<String> {
+        let list = |names: &[ObjectName]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let it = Trigger::of(&(grammar.tokens)(statement), grammar)?;
+        let events = it.events.join(" ");
+        let columns = it.columns.join(" ");
+        Some(format!(
+            "{} {events} ({columns}), {}, {}",
+            it.table,
+            list(&it.body.emptied),
+            list(&it.body.calls)
+        ))
+    }
+
+    #[cfg(feature = "mysql")]
+    #[test]
+    fn triggers_of_mysql() {
+        for (statement, expected) in [
+            ("CREATE TRIGGER t AFTER INSERT ON a FOR EACH ROW DELETE FROM b", "a INSERT (), b, "),
+            (
+                "CREATE DEFINER = x@y TRIGGER IF NOT EXISTS t BEFORE DELETE ON s.a FOR EACH ROW BEGIN CALL p; CALL q(1); END",
+                "s.a DELETE (), , q p q",
+            ),
+            ("CREATE TRIGGER t AFTER UPDATE ON a FOR EACH ROW SET @x = f(1)", "a UPDATE (), , f"),
+        ] {
+            let said = said(statement, &crate::sql::mysql::GRAMMAR);
+            assert_eq!(said.as_deref(), Some(expected), "{statement}");
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn triggers_of_postgres() {
+        for (statement, expected) in [
+            (
+                "CREATE TRIGGER t AFTER INSERT OR UPDATE OF x, \"Y\" ON a FOR EACH ROW EXECUTE FUNCTION s.f()",
+                "a INSERT UPDATE (x Y), , s.f",
+            ),
+            ("CREATE TRIGGER t INSTEAD OF DELETE ON v EXECUTE PROCEDURE f()", "v DELETE (), , f"),
+        ] {
+            let said = said(statement, &crate::sql::postgres::GRAMMAR);
+            assert_eq!(said.as_deref(), Some(expected), "{statement}");
+        }
+        let function = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN DELETE FROM b; PERFORM g(1); RETURN new; END$$";
+        let grammar = &crate::sql::postgres::GRAMMAR;
+        let body = Body::of(&(grammar.tokens)(function), grammar);
+        assert_eq!(body.emptied.iter().map(ToString::to_string).collect::<Vec<_>>(), ["b"]);
+        assert!(body.calls.iter().any(|call| call.name == "g"), "{:?}", body.calls);
+    }
+}

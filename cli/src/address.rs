@@ -7,6 +7,7 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 
 mod completion;
+mod home;
 mod keywords;
 mod password_file;
 mod server;

@@ -9,14 +9,15 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use switchy_schema::{Links, StoredLimits, Target};
 
-use crate::dialect::Name;
-use crate::environment::EnvFile;
+use crate::dialect::name::Name;
 use crate::import::Tool;
+use crate::setting::EnvFile;
 use crate::text::seconds;
 
 mod adopt;
 mod database;
 mod drift;
+mod dry_run;
 mod joined;
 mod repair;
 mod snapshot;
@@ -25,6 +26,7 @@ mod verdicts;
 pub(crate) use adopt::Adopt;
 pub(crate) use database::{DatabaseCommand, Dropping};
 pub(crate) use drift::{Drift, Schema};
+pub(crate) use dry_run::DryRun;
 pub(crate) use joined::joined;
 pub(crate) use repair::{Repair, Signing};
 pub(crate) use snapshot::{After, SnapshotFolder, SnapshotOptions, When};
@@ -410,14 +412,6 @@ impl Downgrade {
             .rows(self.max_rows.unwrap_or(limits.rows))
             .bytes(bytes.unwrap_or(limits.bytes))
     }
-}
-
-/// Whether to show the plan only.
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct DryRun {
-    /// Show what would be done, and do nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
 }
 
 /// How a run goes.

@@ -1,40 +1,17 @@
 //! Detects the database that a set of migrations is for.
 
+pub(crate) mod name;
+
 use std::collections::BTreeSet;
 
-use clap::ValueEnum;
-use serde::Deserialize;
-use switchy_schema::{Dialect, Direction, MigrationRunner, Sqlite};
+use switchy_schema::{Dialect, Direction, Links, MigrationRunner, Sqlite};
 
 use crate::address::Address;
-use crate::commands::Context;
 use crate::failure::{Failure, Result};
 use crate::session::Database;
-use crate::settings::Source;
+use crate::setting::Source;
+use crate::settings::Settings;
 use crate::text::part;
-
-/// A kind of database: the values of `--dialect` and of `dialect` in the configuration file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Name {
-    Sqlite,
-    #[value(alias = "postgresql")]
-    #[serde(alias = "postgresql")]
-    Postgres,
-    #[value(alias = "mariadb")]
-    #[serde(alias = "mariadb")]
-    Mysql,
-}
-
-impl Name {
-    pub(crate) const fn dialect(self) -> Dialect {
-        match self {
-            Self::Sqlite => Dialect::Sqlite,
-            Self::Postgres => Dialect::Postgres,
-            Self::Mysql => Dialect::Mysql,
-        }
-    }
-}
 
 /// The database that the migrations are for, and how it was detected.
 #[derive(Debug, Clone)]
@@ -101,8 +78,7 @@ pub(crate) const fn display_name(dialect: Dialect) -> &'static str {
 ///
 /// # Errors
 /// Two settings contradict each other.
-pub(crate) fn of(context: &Context<'_>) -> Result<Detected> {
-    let settings = context.settings;
+pub(crate) fn of(settings: &Settings, links: Links) -> Result<Detected> {
     let by_address = settings.database.as_ref().map(|setting| match setting.value {
         Address::Sqlite(_) => Dialect::Sqlite,
         Address::Postgres(_) => Dialect::Postgres,
@@ -123,9 +99,7 @@ pub(crate) fn of(context: &Context<'_>) -> Result<Detected> {
             Ok(Detected { dialect: said.value.dialect(), by: DetectedBy::Setting(said.source.clone()) })
         }
         // The command reads the folder again and reports its errors.
-        (None, None) => {
-            Ok(Sqlite::folder(&settings.dir.value, context.global.links()).map_or(ASSUMED, |set| guess(&set)))
-        }
+        (None, None) => Ok(Sqlite::folder(&settings.dir.value, links).map_or(ASSUMED, |set| guess(&set))),
     }
 }
 

@@ -7,18 +7,11 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::failure::{Failure, Result};
-use crate::settings::{Setting, Source};
+use crate::setting::{EnvFile, Setting, Source};
 use crate::text::part;
 
 /// The name of the file.
 const FILE: &str = ".env";
-
-/// Whether the file is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EnvFile {
-    Read,
-    Ignore,
-}
 
 /// The environment variables of the process, which override those in the file. The file does not change the environment of the process.
 #[derive(Debug, Default)]

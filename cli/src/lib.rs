@@ -49,6 +49,7 @@ mod placeholders;
 mod progress;
 mod remedy;
 mod session;
+mod setting;
 mod settings;
 mod snippet;
 mod table;
@@ -71,7 +72,7 @@ use settings::Settings;
 /// name of the program.
 pub fn run_folder<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>) -> ExitCode {
     main(args, named_in_folder, |context, command| {
-        let detected = dialect::of(context)?;
+        let detected = dialect::of(context.settings, context.global.links())?;
         match detected.dialect {
             Dialect::Postgres => of_folder::<Postgres>(context, command, detected),
             Dialect::Mysql => of_folder::<Mysql>(context, command, detected),
@@ -92,7 +93,7 @@ fn named_in_folder(global: &Global) -> Vec<Named> {
         let settings = Settings::gather(global, &folder).ok()?;
         let output = Output::new(global, "");
         let context = Context { global, settings: &settings, output: &output, folder };
-        match dialect::of(&context).ok()?.dialect {
+        match dialect::of(&settings, global.links()).ok()?.dialect {
             Dialect::Postgres => of::<Postgres>(&context),
             Dialect::Mysql => of::<Mysql>(&context),
             _ => of::<Sqlite>(&context),

@@ -5,7 +5,7 @@ use switchy_schema::{Dialect, MigrationRunner};
 use crate::dialect::{Detected, DetectedBy};
 use crate::failure::{Failure, Result};
 use crate::session::Database;
-use crate::settings::Setting;
+use crate::setting::Setting;
 
 /// # Errors
 /// The name of the tracking table has a dot, which is meant to separate a schema from a table.

@@ -1,8 +1,9 @@
 //! [`Placeholders`]: the placeholders that the configuration file declares, and the values that are given for a run.
 
+pub(crate) mod variable;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::OnceLock;
 
 use serde::Deserialize;
 use switchy_schema::{MigrationRunner, Placeholder, Secrecy};
@@ -10,11 +11,7 @@ use switchy_schema::{MigrationRunner, Placeholder, Secrecy};
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 use crate::session::Database;
-use crate::settings::{FILE, Setting, Source};
-
-/// The variables that the configuration file names with `env`, by placeholder. A remedy names them, and is worded where no settings are at
-/// hand.
-static VARIABLES: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+use crate::setting::{FILE, Setting, Source};
 
 /// The placeholders of the configuration file, and where values come from.
 #[derive(Default)]
@@ -63,7 +60,7 @@ impl Placeholders {
             Declared::Table(Table { env: Some(variable), .. }) => Some((name.clone(), variable.clone())),
             _ => None,
         };
-        VARIABLES.get_or_init(|| declared.iter().filter_map(named).collect());
+        variable::remember(declared.iter().filter_map(named).collect());
         let named = |text: &String| {
             let (name, value) = text.split_once('=').filter(|(name, _)| Placeholder::is_name(name))?;
             Some((name.to_owned(), value.to_owned()))
@@ -113,7 +110,7 @@ impl Placeholders {
         }
         let variable = match self.declared.get(name) {
             Some(Declared::Table(Table { env: Some(variable), .. })) => variable.clone(),
-            _ => usual_variable(name),
+            _ => variable::usual(name),
         };
         self.variables.named(variable)
     }
@@ -134,17 +131,6 @@ impl Placeholders {
         };
         self.declarations().map(shown).collect()
     }
-}
-
-/// The environment variable that is read for a placeholder, for the words of a remedy.
-pub(crate) fn variable(name: &str) -> String {
-    let by_file = VARIABLES.get().and_then(|variables| variables.get(name));
-    by_file.cloned().unwrap_or_else(|| usual_variable(name))
-}
-
-/// The environment variable of a placeholder without `env`.
-fn usual_variable(name: &str) -> String {
-    format!("SWITCHY_PLACEHOLDER_{}", name.to_ascii_uppercase())
 }
 
 impl Declared {

@@ -2,8 +2,8 @@
 
 use switchy_schema::{Direction, Doubt, Remedy};
 
-use crate::placeholders;
-use crate::settings::FILE;
+use crate::placeholders::variable;
+use crate::setting::FILE;
 
 /// The text of a remedy for a user of the command line.
 pub(crate) fn in_shell(remedy: &Remedy) -> String {
@@ -63,12 +63,12 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
             return format!("set {key} = {value} in its metadata{purpose}");
         }
         Remedy::GivePlaceholder { name } => {
-            let variable = placeholders::variable(name);
+            let variable = variable::of(name);
             return format!("give one with the environment variable {variable} or with `--set`");
         }
         // Other users of the machine can read arguments.
         Remedy::GiveSecret { name } => {
-            return format!("give one with the environment variable {}", placeholders::variable(name));
+            return format!("give one with the environment variable {}", variable::of(name));
         }
         Remedy::DeclarePlaceholder { name } => {
             return format!("declare {name} under [placeholders] in {FILE} or in its metadata");

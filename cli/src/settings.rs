@@ -1,7 +1,6 @@
 //! [`Settings`]: the settings in effect, and their sources.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,53 +8,16 @@ use serde::Deserialize;
 
 use crate::address::Address;
 use crate::args::{After, Global, PolicyName, When};
-use crate::dialect::Name;
+use crate::dialect::name::Name;
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 use crate::placeholders::{Declared, Placeholders};
+use crate::setting::{FILE, Setting, Source};
 use crate::text::part;
 use crate::verdicts::Verdicts;
 
 /// The variables that name the database.
 const URL_VARIABLES: [&str; 2] = ["SWITCHY_DATABASE_URL", "DATABASE_URL"];
-
-/// The name of the configuration file.
-pub(crate) const FILE: &str = "switchy-schema.toml";
-
-/// A value, and its source.
-#[derive(Debug, Clone)]
-pub(crate) struct Setting<T> {
-    pub(crate) value: T,
-    pub(crate) source: Source,
-}
-
-/// The source of a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Source {
-    Flag(&'static str),
-    Variable(&'static str),
-    /// A variable in the file `.env`.
-    EnvFile(&'static str),
-    /// A variable whose name the set decides.
-    Named(String),
-    NamedInEnvFile(String),
-    File(PathBuf),
-    Default,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(name) => write!(f, "--{name}"),
-            Self::Variable(name) => f.write_str(name),
-            Self::EnvFile(name) => write!(f, "{name} in .env"),
-            Self::Named(name) => f.write_str(name),
-            Self::NamedInEnvFile(name) => write!(f, "{name} in .env"),
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Default => f.write_str("default"),
-        }
-    }
-}
 
 /// The settings in effect. Flags override environment variables, which override the configuration file, which overrides the defaults.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use switchy_schema::{MigrationRunner, ProblemKind, Verdict};
 use crate::args::{PolicyName, VerdictFlags, allowable, kind, word};
 use crate::failure::{Failure, Result};
 use crate::session::Database;
-use crate::settings::{Setting, Source};
+use crate::setting::{Setting, Source};
 
 /// The policy, and the kinds of findings that are treated differently.
 #[derive(Debug, Default)]

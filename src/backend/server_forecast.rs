@@ -108,10 +108,10 @@ impl Reader<'_> {
         if let Some(is_lenient) = leniency(&tokens).filter(|_| !grammar.folds) {
             self.is_lenient = is_lenient;
         }
-        for loss in grammar.in_all(text, Loss::of) {
+        for loss in grammar.in_all(text, &tokens, Loss::of) {
             self.lose(loss, text);
         }
-        for table in grammar.in_all(text, Changed::by) {
+        for table in grammar.in_all(text, &tokens, Changed::by) {
             if let Changed::Rows(table) = table {
                 self.fire(&table, &tokens);
             }

@@ -135,9 +135,14 @@ pub(crate) struct Grammar {
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 impl Grammar {
-    /// What is found in a statement, however a server reads it.
-    pub(crate) fn in_all<T: PartialEq>(&self, text: &str, find: fn(&[Token<'_>], &Self) -> Vec<T>) -> Vec<T> {
-        let mut found = find(&(self.tokens)(text), self);
+    /// What is found in a statement with these tokens, and in it as other servers read it.
+    pub(crate) fn in_all<T: PartialEq>(
+        &self,
+        text: &str,
+        tokens: &[Token<'_>],
+        find: fn(&[Token<'_>], &Self) -> Vec<T>,
+    ) -> Vec<T> {
+        let mut found = find(tokens, self);
         if let Some(text) = (self.as_others_read)(text) {
             for one in find(&(self.tokens)(&text), self) {
                 if !found.contains(&one) {

@@ -152,6 +152,16 @@ fn no_files_use_each_other() {
 }
 
 #[test]
+fn no_files_of_the_packages_use_each_other() {
+    for (package, fewest) in [("cli", 300), ("compat/switchy_database", 9), ("compat/moosicbox_schema", 5)] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(package).join("src");
+        let imports = Imports::of(&|path| fs::read_to_string(root.join(path)).unwrap());
+        assert!(imports.len() > fewest, "only {} uses were found in {package}", imports.len());
+        assert_none(&format!("files of {package} that use each other"), &imports.circles());
+    }
+}
+
+#[test]
 fn no_source_file_has_outgrown_its_noun() {
     for path in sources().iter().filter(|path| !path.ends_with("tests.rs")) {
         let lines = fs::read_to_string(path).unwrap().lines().count();

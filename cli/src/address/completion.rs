@@ -1,11 +1,10 @@
 //! What an address leaves out comes from the places where the server's own client looks: a service, the environment, a password file.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use super::server::Server;
 use super::words::Place;
-use super::{password_file, service_file};
+use super::{home, password_file, service_file};
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 
@@ -70,7 +69,7 @@ pub(super) fn postgres(mut server: Server, environment: &Environment) -> Result<
     if server.password.is_none() {
         let file = server.option("passfile").map(PathBuf::from);
         let file = file.or_else(|| environment.get("PGPASSFILE").map(|setting| setting.value.into()));
-        if let Some(file) = file.or_else(|| home_file(".pgpass", "pgpass.conf")) {
+        if let Some(file) = file.or_else(|| home::file(".pgpass", "pgpass.conf")) {
             let (password, remark) = password_file::password(&server, &file)?;
             if password.is_some() {
                 server.completed_by.push(file.display().to_string());
@@ -104,13 +103,4 @@ pub(super) fn mysql(mut server: Server, environment: &Environment) -> Result<Ser
         }
     }
     Ok(server)
-}
-
-/// A file of the user, which has another name and place on Windows.
-pub(super) fn home_file(name: &str, on_windows: &str) -> Option<PathBuf> {
-    if cfg!(windows) {
-        return env::var_os("APPDATA")
-            .map(|folder| PathBuf::from(folder).join("postgresql").join(on_windows));
-    }
-    env::home_dir().filter(|home| !home.as_os_str().is_empty()).map(|home| home.join(name))
 }

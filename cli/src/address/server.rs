@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::words::{self, Place};
+use super::words::{self, Place, Shown};
 use crate::failure::{Failure, Result};
 use crate::text::counted;
 
@@ -28,18 +28,6 @@ struct Word {
     name: String,
     value: String,
     shown: Shown,
-}
-
-/// What is shown of an option.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
-    All,
-    /// Its value may be a misspelled password.
-    Name,
-    /// It is behind a password, and may be a part of it.
-    Nothing,
-    /// It is not in the address that the user knows.
-    Omitted,
 }
 
 /// One of the places where a server may listen.

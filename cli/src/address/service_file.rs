@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::completion::home_file;
+use super::home;
 use super::server::Server;
 use super::words::Place;
 use crate::environment::Environment;
@@ -39,7 +39,7 @@ pub(super) fn apply(server: &mut Server, service: &str, environment: &Environmen
 /// The files that are searched: that of the user, then that of the system.
 fn files(environment: &Environment) -> Vec<PathBuf> {
     let of_user = environment.get("PGSERVICEFILE").map(|setting| PathBuf::from(setting.value));
-    let of_user = of_user.or_else(|| home_file(".pg_service.conf", ".pg_service.conf"));
+    let of_user = of_user.or_else(|| home::file(".pg_service.conf", ".pg_service.conf"));
     let of_system = match environment.get("PGSYSCONFDIR") {
         Some(folder) => vec![PathBuf::from(folder.value).join("pg_service.conf")],
         // The folders of Debian, and of a PostgreSQL with the default folders.

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::server::Shown;
 use crate::failure::{Failure, Result};
 
 /// What to do about an address that its password makes unclear.
@@ -19,6 +18,18 @@ pub(super) enum Place<'a> {
     BehindPassword,
     /// A variable, or a line of a file.
     Named(&'a str),
+}
+
+/// What is shown of an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    All,
+    /// Its value may be a misspelled password.
+    Name,
+    /// It is behind a password, and may be a part of it.
+    Nothing,
+    /// It is not in the address that the user knows.
+    Omitted,
 }
 
 /// The values of an option.

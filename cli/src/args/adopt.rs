@@ -4,7 +4,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use switchy_schema::{Doubt, Tool};
 
-use super::{DryRun, Signing};
+use super::dry_run::DryRun;
+use super::repair::Signing;
 use crate::failure::{Failure, Result};
 
 /// The history to take over, and the doubts to accept.

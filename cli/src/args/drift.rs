@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Signing;
+use super::repair::Signing;
 
 /// What to do about drift.
 #[derive(Debug, Args)]

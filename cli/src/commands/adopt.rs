@@ -3,7 +3,7 @@
 use serde_json::Value;
 use switchy_schema::{Adoption, Doubt};
 
-use super::Work;
+use super::work::Work;
 use crate::args::Adopt;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 use switchy_schema::{Dialect, Plan, Target};
 
-use super::{Work, plan};
+use super::plan;
+use super::work::Work;
 use crate::blank::Blank;
 use crate::failure::{Failure, Result};
 use crate::output::Outcome;

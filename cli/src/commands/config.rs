@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Context;
+use super::work::Context;
 use crate::output::Outcome;
-use crate::settings::{Setting, Source};
+use crate::setting::{Setting, Source};
 use crate::table::{Field, table};
 use crate::verdicts::Verdicts;
 

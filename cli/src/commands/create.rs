@@ -7,7 +7,7 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 use switchy_schema::{MigrationRunner, Sqlite};
 
-use super::Context;
+use super::work::Context;
 use crate::args::Create;
 use crate::blank::UNWRITTEN;
 use crate::failure::{Failure, Result};

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Work, run};
+use super::created::create;
+use super::run;
+use super::work::Work;
 use crate::address::{Address, SqliteFile};
 use crate::args::{DatabaseCommand, Dropping};
 use crate::exit::Exit;
@@ -55,13 +57,6 @@ pub(super) fn database<B: Database>(work: Work<'_, B>, command: &DatabaseCommand
             Ok(snapshots_stay(run::all(work)?, &snapshots))
         }
     }
-}
-
-/// Creates the database if it does not exist; also for `migrate --create`.
-pub(super) fn create<B: Database>(work: &Work<'_, B>) -> Result<(Existed, String)> {
-    let address = address(work)?;
-    let existed = patiently(work.context.settings.wait(), address, work.output(), B::create)?;
-    Ok((existed, address.to_string()))
 }
 
 fn address<'w, B: Database>(work: &'w Work<'_, B>) -> Result<&'w Address> {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use switchy_schema::{Drift, DriftReason, LogEntry, SchemaChange};
 
-use super::{Work, schema};
+use super::schema;
+use super::work::Work;
 use crate::args;
 use crate::exit::Exit;
 use crate::failure::Result;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 use switchy_schema::{History, LogEntry, LogEntryKind, MigrationId};
 
-use super::Work;
+use super::work::Work;
 use crate::failure::Result;
 use crate::output::Outcome;
 use crate::session::{Access, Database};

@@ -9,7 +9,8 @@ use switchy_schema::layout::{self, Entry};
 use switchy_schema::{Backend, MigrationRunner, Mysql, Postgres, Sqlite};
 use walkdir::WalkDir;
 
-use super::{Context, create};
+use super::create;
+use super::work::Context;
 use crate::args::Import;
 use crate::failure::{Failure, Result};
 use crate::import::{self, File, Set, Tool, Wrong};

@@ -4,12 +4,12 @@ use std::fs;
 
 use serde_json::json;
 
-use super::Context;
 use super::create;
+use super::work::Context;
 use crate::address::Address;
 use crate::failure::Result;
 use crate::output::Outcome;
-use crate::settings::FILE;
+use crate::setting::FILE;
 
 /// Creates a folder and a configuration file. Existing files are not changed.
 pub(super) fn init(context: &Context<'_>) -> Result<Outcome> {

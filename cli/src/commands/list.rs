@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use switchy_schema::Meta;
 
-use super::Work;
+use super::work::Work;
 use crate::output::Outcome;
 use crate::session::Database;
 use crate::table::{Field, table};

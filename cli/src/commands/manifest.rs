@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use switchy_schema::{DirectoryMigrations, Manifest, ManifestFile, MigrationRunner, Mysql, Postgres, Sqlite};
 
-use super::{Context, create};
+use super::create;
+use super::work::Context;
 use crate::args::Command;
 use crate::exit::Exit;
 use crate::failure::Result;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 use switchy_schema::{Direction, Plan, Target, Verdict};
 
-use super::Work;
+use super::work::Work;
 use crate::blank::Blank;
 use crate::exit::Exit;
 use crate::failure::Result;

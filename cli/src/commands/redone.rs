@@ -2,7 +2,7 @@
 
 use switchy_schema::{Direction, Record, StoredDown, Target};
 
-use super::Work;
+use super::work::Work;
 use crate::failure::Result;
 use crate::session::Database;
 use crate::text;

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use switchy_schema::Target;
 
-use super::Work;
 use super::watch::watched;
+use super::work::Work;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::json;

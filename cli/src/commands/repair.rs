@@ -3,7 +3,7 @@
 use serde_json::json;
 use switchy_schema::{LogEntry, Recovery};
 
-use super::Work;
+use super::work::Work;
 use crate::args::{Repair, Signing};
 use crate::failure::Result;
 use crate::output::Outcome;

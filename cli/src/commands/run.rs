@@ -3,10 +3,12 @@
 use serde_json::Value;
 use switchy_schema::{MigrationError, Plan, Problem, ProblemKind, Report, Target, TransactionMode, Verdict};
 
+use super::created::create;
 use super::redone::Redone;
 use super::snapshots::keeping;
 use super::watch::{Watch, watched};
-use super::{Work, database, plan, schema};
+use super::work::Work;
+use super::{plan, schema};
 use crate::args::{Downgrade, Migrate, Rollback, Way};
 use crate::blank::Blank;
 use crate::exit::Exit;
@@ -22,7 +24,7 @@ pub(super) fn migrate<B: Database>(mut work: Work<'_, B>, migrate: &Migrate) -> 
         work.runner = work.runner.transaction(TransactionMode::Batch);
     }
     if migrate.create && !migrate.way.dry_run.dry_run {
-        let (existed, address) = database::create(&work)?;
+        let (existed, address) = create(&work)?;
         if existed == Existed::No {
             work.output().say(&format!("created the database {address}"));
         }

@@ -8,8 +8,8 @@ use serde_json::json;
 use similar::TextDiff;
 use tempfile::NamedTempFile;
 
-use super::Work;
 use super::create::cannot;
+use super::work::Work;
 use crate::args::Schema;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};

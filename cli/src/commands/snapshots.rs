@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use switchy_schema::{Snapshot, SnapshotInfo, SnapshotKind, SnapshotSettings};
 
-use super::Work;
 use super::watch::watched;
+use super::work::Work;
 use crate::args::{Restore, SnapshotFolder, SnapshotOptions};
 use crate::failure::{Failure, Result};
 use crate::output::{self, Outcome};

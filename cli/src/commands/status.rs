@@ -4,7 +4,7 @@ use comfy_table::Color;
 use serde_json::{Value, json};
 use switchy_schema::{Direction, Entry, Record, State};
 
-use super::Work;
+use super::work::Work;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::Outcome;

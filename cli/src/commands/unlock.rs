@@ -3,7 +3,7 @@
 use serde_json::json;
 use switchy_schema::Dialect;
 
-use super::Work;
+use super::work::Work;
 use crate::failure::Result;
 use crate::output::Outcome;
 use crate::session::{Access, Database};

@@ -6,7 +6,7 @@ use switchy_schema::{
     State, Verdict,
 };
 
-use super::{Context, Work};
+use super::work::{Context, Work};
 use crate::blank::Blank;
 use crate::dialect::{Detected, display_name};
 use crate::exit::Exit;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use switchy_schema::{Mysql, Postgres, Sqlite};
 
-use super::Context;
+use super::work::Context;
 use crate::address::Address;
 use crate::failure::{Failure, Result};
 use crate::output::Outcome;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use switchy_schema::{MigrationError, MigrationRunner};
 
-use super::Work;
+use super::work::Work;
 use crate::address::Address;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::draft::{Draft, Order, TransactionUse};
 use super::folders::folders;
-use super::{Draft, File, Found, Order, TransactionUse, is_ended, without_bom};
+use super::found::Found;
+use super::script::{is_ended, without_bom};
+use super::set::File;
 
 const JOURNAL: &str = "meta/_journal.json";
 const MARK: &str = "--> statement-breakpoint";

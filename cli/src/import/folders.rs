@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, File, Found, Order, TransactionUse, without_bom};
+use super::draft::{Draft, Order, TransactionUse};
+use super::found::Found;
+use super::script::without_bom;
+use super::set::File;
 
 /// The files of each folder, by name. Files at any other depth are skipped.
 pub(super) fn folders<'f>(

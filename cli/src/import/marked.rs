@@ -1,6 +1,7 @@
 //! Up and down scripts in one file, separated by comments: goose and dbmate.
 
-use super::{TransactionUse, is_ended, is_idle, without_bom};
+use super::draft::TransactionUse;
+use super::script::{is_ended, is_idle, without_bom};
 use crate::text::part;
 
 /// The sections of a file.

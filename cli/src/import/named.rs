@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::draft::{Draft, Order, TransactionUse};
+use super::found::Found;
 use super::marked::{self, Misplaced, Sections};
-use super::{Draft, File, Found, Order, Tool, TransactionUse, is_idle, split};
+use super::script::{is_idle, split};
+use super::set::File;
+use super::tool::Tool;
 use crate::text::part;
 
 /// The meaning of a file name.

@@ -1,5 +1,7 @@
 use std::fmt::Write as _;
 
+use switchy_schema::layout::Entry;
+
 use super::*;
 
 /// The paths and contents of files.

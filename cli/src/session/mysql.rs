@@ -14,7 +14,10 @@ use crate::address::Address;
 use crate::failure::{Failure, Result};
 
 mod opts;
+mod said;
 mod whole;
+
+use self::said::said;
 
 /// What has to listen where an address points.
 const KIND: &str = "a MySQL or MariaDB server";
@@ -121,18 +124,4 @@ fn hint(error: &mysql::Error, text: &str, way: hint::Way) -> Cow<'static, str> {
         _ => hint::OTHER,
     };
     hint.into()
-}
-
-/// The message of the driver, without the name of its error type.
-fn said(error: &mysql::Error) -> String {
-    match error {
-        mysql::Error::DriverError(error) => error.to_string(),
-        mysql::Error::MySqlError(error) => error.message.clone(),
-        // While connecting: what was read as the length of a packet is the text of another program.
-        mysql::Error::CodecError(error) => format!("the answer is not that of a MySQL server ({error})"),
-        mysql::Error::UrlError(error) => error.to_string(),
-        mysql::Error::TlsError(error) => error.to_string(),
-        mysql::Error::IoError(error) => error.to_string(),
-        other => other.to_string(),
-    }
 }

@@ -1,6 +1,6 @@
 //! SQLite.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -10,7 +10,10 @@ use super::{Access, Database, Existed, Interrupter, Opened, Others};
 use crate::address::{Address, SqliteFile};
 use crate::failure::{Failure, Result};
 
+mod beside;
 mod whole;
+
+use self::beside::beside;
 
 #[allow(private_interfaces, reason = "the trait is sealed")]
 impl Database for Sqlite {
@@ -110,10 +113,4 @@ fn at(path: &Path, access: Access) -> Result<Opened<Connection>> {
             .map_err(|error| Failure::connection(error.to_string()))?;
     }
     Ok(Opened { session, note: None })
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut path = path.as_os_str().to_owned();
-    path.push(suffix);
-    path.into()
 }

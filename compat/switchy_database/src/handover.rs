@@ -6,7 +6,7 @@ use switchy_schema::backend::Fault;
 use tokio::runtime::Handle;
 
 use crate::fault::{fault, no_connection};
-use crate::session::{Answer, Statement};
+use crate::statement::{Answer, Statement};
 use crate::text::texts;
 
 /// One connection of a database.

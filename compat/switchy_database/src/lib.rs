@@ -11,6 +11,7 @@ mod relay;
 mod runs;
 mod server;
 mod session;
+mod statement;
 mod text;
 
 pub use switchy_schema;

@@ -11,7 +11,8 @@ use switchy_database::Database;
 use switchy_schema::backend::Fault;
 
 use crate::handover::Pinned;
-use crate::session::{Answer, Request, Session, Statement};
+use crate::session::Session;
+use crate::statement::{Answer, Request, Statement};
 
 /// Calls a function with a session of the database, on a thread of its own, and runs its statements here.
 ///

@@ -1,6 +1,6 @@
 //! [`Session`]: the engine's side.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 
 use futures::channel::mpsc::UnboundedSender;
 use futures::future::BoxFuture;
@@ -9,35 +9,7 @@ use switchy_schema::backend::{Fault, Statements, Texts};
 use switchy_schema::{BoxError, FaultKind};
 
 use crate::handover::Pinned;
-
-/// Code of a migration that uses the connection as a database of `switchy_database`.
-pub(crate) type Work = Box<dyn for<'d> FnOnce(&'d dyn Database) -> BoxFuture<'d, ()> + Send>;
-
-/// A statement of the engine.
-pub(crate) enum Statement {
-    /// Run it, and ignore its rows.
-    Run(String),
-    /// Run it, and count the rows that it changed.
-    Change(String),
-    /// Run it, and return its rows.
-    Rows(String),
-    /// Run code of a migration.
-    Work(Work),
-}
-
-/// What a statement returned.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    Done,
-    Changed(u64),
-    Rows(Texts),
-}
-
-/// A statement, and where its answer is expected.
-pub(crate) struct Request {
-    pub(crate) statement: Statement,
-    pub(crate) reply: Sender<Result<Answer, Fault>>,
-}
+use crate::statement::{Answer, Request, Statement, Work};
 
 /// A session of a database of `switchy_database`, for the engine on a thread of its own: each call sends a statement to the asynchronous
 /// side and waits for its answer. [`with_session`](crate::with_session) gives one to a function.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{COLORS, Graph};
+use super::nodes::{COLORS, Graph};
 use crate::text;
 
 /// The width of a character of the font, and the height of a box.

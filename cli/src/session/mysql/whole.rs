@@ -6,6 +6,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 use switchy_schema::Mysql;
 
+use super::said::said;
 use crate::address::Address;
 use crate::failure::{Failure, Result};
 use crate::session::{Access, Database, Existed, Others};
@@ -78,5 +79,5 @@ fn quoted(name: &str) -> String {
 }
 
 fn failed(address: &Address, verb: &str, error: &mysql::Error) -> Failure {
-    Failure::connection(format!("cannot {verb} the database {address}: {}", super::said(error)))
+    Failure::connection(format!("cannot {verb} the database {address}: {}", said(error)))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use switchy_schema::Sqlite;
 
-use super::beside;
+use super::beside::beside;
 use crate::address::{Address, SqliteFile};
 use crate::failure::{Failure, Result};
 use crate::session::{Access, Database, Existed, Others};

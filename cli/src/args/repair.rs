@@ -9,17 +9,17 @@ pub(crate) enum Repair {
     /// Let the next run resume a step that did not finish
     Retry {
         #[command(flatten)]
-        which: Which,
+        which: Unfinished,
         /// Resume at this statement instead of the one where the step stopped
         #[arg(long, value_name = "STATEMENT")]
         from: Option<u32>,
     },
     /// Mark a step that did not finish as done: the rest of it was run by hand
-    Done(Which),
+    Done(Unfinished),
     /// Remove the record; nothing is undone
     Forget(Which),
     /// Accept a script that was changed after it was applied
-    Accept(Which),
+    Accept(Changed),
     /// Record a pending migration as applied, without running it
     Assume(Which),
 }
@@ -29,9 +29,29 @@ pub(crate) enum Repair {
 pub(crate) struct Which {
     /// The migrations
     #[arg(required = true, value_name = "ID")]
-    pub(crate) ids: Vec<String>,
+    ids: Vec<String>,
     #[command(flatten)]
-    pub(crate) signing: Signing,
+    signing: Signing,
+}
+
+/// The migrations that did not finish, who corrects them, and why.
+#[derive(Debug, Args)]
+pub(crate) struct Unfinished {
+    /// The migrations [default: the one that did not finish]
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    signing: Signing,
+}
+
+/// The migrations that were changed, who accepts them, and why.
+#[derive(Debug, Args)]
+pub(crate) struct Changed {
+    /// The migrations [default: the one that was changed]
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    signing: Signing,
 }
 
 /// Who makes the change, and why; both are stored in the log.
@@ -59,13 +79,20 @@ impl Signing {
 }
 
 impl Repair {
-    pub(crate) fn which(&self) -> &Which {
+    /// The migrations that it names. None stands for the only one that it can be about.
+    pub(crate) fn ids(&self) -> &[String] {
         match self {
-            Self::Retry { which, .. }
-            | Self::Done(which)
-            | Self::Forget(which)
-            | Self::Accept(which)
-            | Self::Assume(which) => which,
+            Self::Retry { which, .. } | Self::Done(which) => &which.ids,
+            Self::Accept(which) => &which.ids,
+            Self::Forget(which) | Self::Assume(which) => &which.ids,
+        }
+    }
+
+    pub(crate) fn signing(&self) -> &Signing {
+        match self {
+            Self::Retry { which, .. } | Self::Done(which) => &which.signing,
+            Self::Accept(which) => &which.signing,
+            Self::Forget(which) | Self::Assume(which) => &which.signing,
         }
     }
 

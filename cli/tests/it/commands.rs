@@ -283,6 +283,35 @@ fn repair_corrects_what_is_recorded() {
     shell.assert("repair_by_hand");
 }
 
+/// Errors suggest `repair retry` and others without an id, which the command then asked for.
+#[test]
+fn a_correction_without_an_id_is_about_the_only_migration_that_it_can_be_about() {
+    let mut shell = Shell::with_set();
+    shell.non_transactional(
+        "2025-01-04-000000_half",
+        "CREATE TABLE a (b);\nINSERT INTO missing VALUES (1);\nCREATE TABLE c (d);\n",
+    );
+    let ends = |shell: &mut Shell, line: &str, code: i32| {
+        assert_eq!(shell.run(line).status.code(), Some(code), "{}", shell.log);
+    };
+    ends(&mut shell, "repair retry", 2);
+    ends(&mut shell, "migrate", 1);
+    ends(&mut shell, "repair retry", 0);
+    shell.sql("CREATE TABLE missing (x)");
+    ends(&mut shell, "migrate", 0);
+    ends(&mut shell, "repair done", 2);
+    ends(&mut shell, "repair accept", 2);
+    for (id, text) in [("2025-01-03-000000_notes", "SELECT 1;"), ("2025-01-02-000000_email", "SELECT 2;")] {
+        shell.migration(id, text, None);
+    }
+    ends(&mut shell, "repair accept", 2);
+    ends(&mut shell, "repair accept email", 0);
+    ends(&mut shell, "repair accept", 0);
+    ends(&mut shell, "migrate", 0);
+    ends(&mut shell, "repair forget", 2);
+    shell.assert("repair_the_only_one");
+}
+
 #[test]
 fn a_changed_script_is_refused_until_it_is_accepted() {
     let mut shell = Shell::with_set();

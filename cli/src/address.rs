@@ -42,7 +42,7 @@ impl Address {
     /// The text is not an address. The error does not repeat the text, which may contain a password.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         // A path may begin and end with spaces.
-        if let Some(rest) = text.strip_prefix("sqlite:") {
+        if let Some(rest) = text.strip_prefix("sqlite:").or_else(|| text.strip_prefix("sqlite3:")) {
             return Self::sqlite(rest.strip_prefix("//").unwrap_or(rest));
         }
         let (path, text) = (text, text.trim());
@@ -66,7 +66,8 @@ impl Address {
             Some("postgres" | "postgresql") => Ok(Self::Postgres(url::parse("postgres", text)?)),
             Some("mysql" | "mariadb") => Ok(Self::Mysql(url::parse("mysql", text)?)),
             _ if keywords::are_in(text) => Ok(Self::Postgres(keywords::parse(text)?)),
-            _ if is_sqlite_file(path) => Self::sqlite(path),
+            _ if text == ":memory:" => Self::sqlite(text),
+            scheme if scheme != Some("file") && is_sqlite_file(path) => Self::sqlite(path),
             _ if ["@tcp(", "@unix("].iter().any(|part| text.contains(part)) => Err(url::of_go()),
             Some(scheme) if is_scheme(scheme) => {
                 let meant = meant(scheme).map_or_else(
@@ -86,6 +87,11 @@ impl Address {
     }
 
     fn sqlite(path: &str) -> Result<Self> {
+        // As in `sqlite:app.db?mode=rwc`. It would become a part of the file's name.
+        if let Some((before, options)) = path.split_once('?').filter(|(_, options)| options.contains('=')) {
+            let what = "the address of a SQLite database has no options";
+            return Err(Failure::usage(format!("{what}; leave out `?{options}` behind {before}")));
+        }
         match path {
             ":memory:" => Ok(Self::Sqlite(SqliteFile::Memory)),
             "" => Err(Failure::usage(format!("the address of the database names no file; {FORMS}"))),

@@ -46,7 +46,7 @@ const POSTGRES: &[(&str, Values)] = &[
     ("connect_timeout", Values::Number),
     ("application_name", Values::Any),
     ("options", Values::Any),
-    ("target_session_attrs", Values::OneOf(&["any", "read-write", "read-only"])),
+    ("target_session_attrs", Values::OneOf(&["any", "read-write", "read-only", "primary", "standby"])),
     ("hostaddr", Values::Addresses),
     ("service", Values::Any),
     ("passfile", Values::Any),

@@ -177,6 +177,11 @@ fn hint(
             "check `sslmode` and `sslrootcert` in the address, and the certificate of the server"
         }
         () if hint::is_unknown_host(text) => hint::NO_SUCH_HOST,
+        () if text.contains("database is not read only")
+            || text.contains("database does not allow writes") =>
+        {
+            "name a server that is as `target_session_attrs` asks, or leave that out"
+        }
         () => {
             let is_socket = |host: &String| host.starts_with('/');
             let way =

@@ -41,8 +41,9 @@ pub(super) fn of(server: &Server) -> Result<(Vec<Config>, MakeRustlsConnect)> {
     }
     keepalives(&mut config, seconds);
     config.target_session_attrs(match option("target_session_attrs") {
-        Some("read-write") => TargetSessionAttrs::ReadWrite,
-        Some("read-only") => TargetSessionAttrs::ReadOnly,
+        // The driver asks for what a session may do, which a standby does not differ in from other read-only servers.
+        Some("read-write" | "primary") => TargetSessionAttrs::ReadWrite,
+        Some("read-only" | "standby") => TargetSessionAttrs::ReadOnly,
         _ => TargetSessionAttrs::Any,
     });
     config.channel_binding(match option("channel_binding") {

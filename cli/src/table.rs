@@ -34,7 +34,7 @@ pub(crate) fn table(heads: &[&str], rows: Vec<Vec<Field>>) -> String {
 const GAP: usize = 2;
 
 /// The width of the terminal. A file or a pipe has none.
-fn width() -> Option<usize> {
+pub(crate) fn width() -> Option<usize> {
     let set = env::var("COLUMNS").ok().and_then(|width| width.parse().ok());
     set.or_else(|| Table::new().width()).map(usize::from)
 }

@@ -5,14 +5,16 @@ use std::fmt::Write;
 use serde_json::Value;
 use switchy_schema::{Direction, Plan, Target, Verdict};
 
+mod steps;
+
 use super::work::Work;
 use crate::blank::Blank;
 use crate::exit::Exit;
 use crate::failure::Result;
-use crate::json;
 use crate::output::Outcome;
 use crate::remedy::in_shell;
 use crate::session::{Access, Database};
+use crate::{json, table};
 
 /// The steps of a run, what they would delete, and the problems.
 pub(super) fn plan<B: Database>(work: &Work<'_, B>, target: Target) -> Result<Outcome> {
@@ -24,6 +26,9 @@ pub(super) fn plan<B: Database>(work: &Work<'_, B>, target: Target) -> Result<Ou
 /// A plan, with the scripts in it that have no statement.
 pub(super) fn outcome<B: Database>(work: &Work<'_, B>, plan: &Plan) -> Outcome {
     let mut text = plan.worded(&in_shell).to_string();
+    if let Some(columns) = table::width() {
+        text = steps::fitted(&text, plan, columns);
+    }
     let blank = blank(work, plan);
     for blank in &blank {
         let verdict = if blank.is_unwritten { "refused" } else { "note" };

@@ -172,7 +172,7 @@ fn tables_fit_a_narrow_terminal() {
             "description = 'A description that is much longer than what fits into a line of a terminal.'\n";
         shell.write(&format!("migrations/{id}/metadata.toml"), text);
     }
-    shell.runs(&["list", "status", "migrate -q", "status", "history"]);
+    shell.runs(&["list", "plan", "status", "migrate -q", "status", "history"]);
     shell.remove(&format!("migrations/{long}"));
     shell.runs(&["list", "config"]);
     let widest =

@@ -11,6 +11,7 @@ use mysql::{Conn, Error, Row};
 use super::quoted;
 use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};
+use crate::sql::Tokens;
 
 pub(super) const UNKNOWN_COLUMN: u16 = 1054;
 pub(super) const NO_DATABASE: u16 = 1046;
@@ -219,6 +220,14 @@ pub(super) fn is_too_long(fault: &Fault) -> bool {
         Some(Error::MySqlError(error)) => error.code == 1153,
         _ => false,
     }
+}
+
+/// Whether a `TRUNCATE`, or an `ALTER` that empties or exchanges partitions, was refused before it did anything: there is no such table or
+/// partition, the user has no right, a foreign key refers to the table, the tables do not fit each other, or a lock was not to be had.
+pub(super) fn is_refused_whole(statement: &str, fault: &Fault) -> bool {
+    const CODES: [u16; 12] = [1044, 1142, 1143, 1146, 1205, 1213, 1505, 1507, 1701, 1735, 1736, 1737];
+    let is_one = Tokens::new(statement).next().is_some_and(|first| first.is_any(&["truncate", "alter"]));
+    is_one && code_of(fault).is_some_and(|code| CODES.contains(&code))
 }
 
 /// The message of an error, without the names that the driver has for its kinds.

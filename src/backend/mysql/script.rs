@@ -274,8 +274,10 @@ impl<'s> Running<'s, '_, '_> {
             }
             // A statement that the server could not parse, refused as read-only or did not get has done nothing.
             watch.run(conn, number, piece).map(drop).map_err(|fault| {
-                let did_nothing =
-                    fault.kind() == FaultKind::ReadOnly || is_syntax(&fault) || query::is_too_long(&fault);
+                let did_nothing = fault.kind() == FaultKind::ReadOnly
+                    || is_syntax(&fault)
+                    || query::is_too_long(&fault)
+                    || query::is_refused_whole(piece.text, &fault);
                 if is_partial && !did_nothing { fault.partial() } else { fault }
             })
         });

@@ -161,6 +161,28 @@ fn a_note_that_fails_behind_a_statement_does_not_make_it_undone() {
     }
 }
 
+/// A `TRUNCATE` of a table that is not there left the step dirty, although nothing of it was done.
+#[test]
+fn a_first_statement_that_the_server_refuses_as_a_whole_leaves_nothing_dirty() {
+    for script in [
+        "TRUNCATE missing",
+        "SET NAMES utf8mb4; TRUNCATE TABLE parent",
+        "ALTER TABLE parent TRUNCATE PARTITION p0",
+        "ALTER TABLE parent EXCHANGE PARTITION p0 WITH TABLE child",
+    ] {
+        with(|_, conn| {
+            conn.query_drop(
+                "CREATE TABLE parent (x INT PRIMARY KEY); CREATE TABLE child (x INT REFERENCES parent (x))",
+            )
+            .unwrap();
+            let it = outside(script);
+            let error = it.run(&mut *conn).unwrap_err().to_string();
+            assert!(error.contains("nothing of it was kept"), "{script}: {error}");
+            assert_eq!(it.pending(&mut *conn).unwrap(), ["1_it"], "{script}");
+        });
+    }
+}
+
 /// As phpMyAdmin writes dumps. On MySQL a session without `autocommit` was taken to have a transaction open, and the step was left dirty.
 #[test]
 fn a_script_may_leave_autocommit_off() {

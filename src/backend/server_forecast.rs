@@ -139,6 +139,7 @@ impl Reader<'_> {
                 self.created.extend(made.map(|(kind, name)| (kind, name.name.to_lowercase())));
             }
         }
+        self.fired.note_rule(&tokens, grammar);
         self.fired.follow(&act);
         self.names.follow(&act, self.path.as_deref(), &mut self.effects);
     }

@@ -88,7 +88,12 @@ impl Inventory for Conn {
                 let columns = columns.into_iter().filter(|column| column.can_lose_in(charset));
                 Ok(Some(columns.map(changed).collect()))
             }
-            Loss::Object(Dropped { kind: "sequence", name, .. }) => {
+            Loss::Object(Dropped { kind: "sequence", name, is_replaced, .. }) => {
+                // `CREATE OR REPLACE SEQUENCE` also replaces a table.
+                let replaced = if *is_replaced { table(self, name, surroundings)? } else { None };
+                if let Some(table) = replaced.filter(|table| !table.is_view) {
+                    return Ok(Some(vec![table.effect(EffectKind::DropsTable, surroundings)]));
+                }
                 let sql = format!(
                     "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'SEQUENCE' AND TABLE_SCHEMA = {} AND TABLE_NAME = {}",
                     schema(name, surroundings),

@@ -12,10 +12,18 @@ use crate::sql::same_name;
 pub(super) struct Fired {
     /// By the tables and the writes that fire them.
     known: BTreeMap<(String, Write), Option<String>>,
-    /// The triggers that the scripts create, with their names.
-    own: Vec<(String, Trigger)>,
+    /// The triggers and rules that the scripts create.
+    own: Vec<Own>,
     /// The routines that the scripts create, by their names. Several can have one name.
     routines: BTreeMap<String, Vec<Body>>,
+}
+
+/// A trigger or a rule that a script creates.
+struct Own {
+    /// `trigger` or `rule`.
+    kind: &'static str,
+    name: String,
+    trigger: Trigger,
 }
 
 impl Fired {
@@ -28,20 +36,29 @@ impl Fired {
             }
             "trigger" => {
                 let trigger = Trigger::of(tokens, grammar);
-                self.own.extend(trigger.map(|trigger| (name.name.clone(), trigger)));
+                let named = |trigger| Own { kind: "trigger", name: name.name.clone(), trigger };
+                self.own.extend(trigger.map(named));
             }
             _ => {}
         }
     }
 
+    /// Notes a rule that a script creates.
+    pub(super) fn note_rule(&mut self, tokens: &[Token<'_>], grammar: &Grammar) {
+        let rule = Trigger::of_rule(tokens, grammar).filter(|_| grammar.folds);
+        self.own.extend(rule.map(|(name, trigger)| Own { kind: "rule", name, trigger }));
+    }
+
     /// Follows a statement that drops triggers.
     pub(super) fn follow(&mut self, act: &Act) {
-        if let Act::Drops { kind: "trigger", names, .. } = act {
-            self.own.retain(|(own, _)| !names.iter().any(|name| same_name(&name.name, own)));
+        if let Act::Drops { kind, names, .. } = act {
+            let is_dropped =
+                |own: &Own| own.kind == *kind && names.iter().any(|name| same_name(&name.name, &own.name));
+            self.own.retain(|own| !is_dropped(own));
         }
     }
 
-    /// A trigger that the scripts created, and that deletes rows of a table which was there before them.
+    /// A trigger or a rule that the scripts created, and that deletes rows of a table which was there before them.
     pub(super) fn own(
         &self,
         table: &ObjectName,
@@ -56,8 +73,8 @@ impl Fired {
             is_same(&trigger.table, table) && trigger.events.iter().any(by)
         };
         let found =
-            self.own.iter().find(|(_, trigger)| is_fired(trigger) && self.deletes(&trigger.body, &was_there));
-        found.map(|(name, _)| format!("TRIGGER {name}"))
+            self.own.iter().find(|own| is_fired(&own.trigger) && self.deletes(&own.trigger.body, &was_there));
+        found.map(|own| format!("{} {}", own.kind.to_uppercase(), own.name))
     }
 
     /// Whether a body deletes rows of such a table, or calls a routine of the scripts that does.

@@ -48,10 +48,29 @@ impl Body {
     }
 }
 
+/// The events that fire a trigger, as words and as they are written.
+const EVENTS: [(&str, &str); 3] = [("insert", "INSERT"), ("update", "UPDATE"), ("delete", "DELETE")];
+
 impl Trigger {
+    /// A rule of PostgreSQL with its name, which acts as a trigger does: `CREATE RULE a AS ON INSERT TO b DO ALSO DELETE FROM c`
+    pub(crate) fn of_rule(tokens: &[Token<'_>], grammar: &Grammar) -> Option<(String, Self)> {
+        let mut words = Words::new(tokens, grammar);
+        words.skip(&["create"]).then_some(())?;
+        if words.skip(&["or"]) {
+            words.skip(&["replace"]);
+        }
+        words.skip(&["rule"]).then_some(())?;
+        let name = words.name()?.name;
+        (words.skip(&["as"]) && words.skip(&["on"])).then_some(())?;
+        let (_, event) = EVENTS.into_iter().find(|(event, _)| words.skip(&[event]))?;
+        words.skip(&["to"]).then_some(())?;
+        let table = words.name()?;
+        let body = Body::of(words.rest, grammar);
+        Some((name, Self { table, events: vec![event], columns: Vec::new(), body }))
+    }
+
     /// A trigger, by the tokens of the statement that creates it: `CREATE TRIGGER a BEFORE INSERT OR UPDATE OF b ON c ...`
     pub(crate) fn of(tokens: &[Token<'_>], grammar: &Grammar) -> Option<Self> {
-        const EVENTS: [(&str, &str); 3] = [("insert", "INSERT"), ("update", "UPDATE"), ("delete", "DELETE")];
         let time = tokens.iter().position(|token| token.is_any(&["before", "after", "instead"]))?;
         let on = time + tokens.get(time..)?.iter().position(|token| token.is("on"))?;
         let head = tokens.get(time..on)?;

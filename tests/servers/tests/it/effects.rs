@@ -225,6 +225,10 @@ const ASKED_ON_POSTGRES: &[(&str, &str)] = &[
         "runs `TRIGGER own ON t`, and what it does cannot be read",
     ),
     ("INSERT INTO ruled VALUES (1)", "runs `RULE also ON ruled`, and what it does cannot be read"),
+    (
+        "CREATE OR REPLACE RULE own AS ON INSERT TO t DO ALSO (SELECT 1; DELETE FROM u); INSERT INTO t (id) VALUES (999)",
+        "runs `RULE own ON t`, and what it does cannot be read",
+    ),
     ("EXPLAIN (ANALYSE) DELETE FROM u", "deletes rows of `u`"),
     ("CREATE TEMP TABLE u (a int); DROP TABLE u; DROP TABLE u", "drops the table `u`"),
     ("CREATE TEMP TABLE u (a int); DELETE FROM public.u", "deletes rows of `u`"),
@@ -273,6 +277,7 @@ const NOT_ASKED_ON_POSTGRES: &[(&str, &str)] = &[
         "",
     ),
     ("DROP TRIGGER IF EXISTS gone ON u; DROP FUNCTION IF EXISTS gone() CASCADE", ""),
+    ("CREATE RULE own AS ON INSERT TO t DO ALSO DELETE FROM u; INSERT INTO u VALUES (9)", ""),
     ("ALTER TABLE u DROP COLUMN IF EXISTS gone", ""),
     ("ALTER TABLE IF EXISTS gone DROP COLUMN a", ""),
     ("CREATE SCHEMA s; CREATE TABLE s.x (a int); DROP SCHEMA s CASCADE", ""),
@@ -506,6 +511,7 @@ const ASKED_ON_MYSQL: &[(&str, &str)] = &[
         "changes the type of the column `c.email`, which can cut its values",
     ),
     ("DROP SEQUENCE sq", "drops the sequence `sq`"),
+    ("CREATE OR REPLACE SEQUENCE c", "drops the table `c`"),
     (
         "ALTER TABLE c MODIFY email VARCHAR(255) AS ('') STORED",
         "changes the type of the column `c.email`, which can cut its values",

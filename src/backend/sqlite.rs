@@ -31,6 +31,7 @@ mod query;
 mod query_only;
 mod reach;
 mod records;
+mod refusals;
 mod rehearsal;
 mod schema;
 mod scratch;

@@ -8,8 +8,8 @@ use rusqlite::{Connection, InterruptHandle};
 use super::fault::{ended_by_sqlite, fault, may_follow_commit, reclassified, unless_rolled_back};
 use super::query::value;
 use super::{
-    Sqlite, afterwards, attached, beside, bounded, dangling, hidden, keys, ledger, query_only, script,
-    settings, tracker, transactions,
+    Sqlite, afterwards, attached, beside, bounded, dangling, hidden, keys, ledger, query_only, refusals,
+    script, settings, tracker, transactions,
 };
 use crate::account::{Execution, SchemaObject};
 use crate::backend::driver::{Driver, Progress, atomically, closed, interruptible};
@@ -17,8 +17,9 @@ use crate::backend::faults::ended_transaction;
 use crate::backend::script::{Scope, Script};
 use crate::cancel::Interrupter;
 use crate::dangling::Dangling;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, TableName};
 use crate::fault::Fault;
+use crate::refusal::Refusal;
 use crate::sql::{statement_at, statements};
 use crate::step::{Atomicity, ForeignKeys};
 use crate::stored_limits::StoredLimits;
@@ -99,6 +100,10 @@ impl Driver for Sqlite {
 
     fn transaction_fit(script: &str) -> TransactionFit {
         transactions::fits(script)
+    }
+
+    fn refusals(script: &str, _atomicity: Atomicity, _table: &TableName) -> Vec<Refusal> {
+        refusals::commands(script)
     }
 
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {

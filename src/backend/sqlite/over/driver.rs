@@ -8,6 +8,7 @@ use crate::backend::driver::{Driver, Progress, atomically, closed};
 use crate::backend::script::{Scope, Script};
 use crate::backend::set_back::set_back;
 use crate::backend::sqlite::Sqlite;
+use crate::backend::sqlite::refusals::commands;
 use crate::backend::sqlite::transactions::{control, skipped};
 use crate::backend::statements::refused::{fitting, refusals};
 use crate::backend::statements::script::{self, Rules};
@@ -85,7 +86,8 @@ impl<S: Statements> Driver for SqliteOver<S> {
     }
 
     fn refusals(script: &str, atomicity: Atomicity, _table: &TableName) -> Vec<Refusal> {
-        own_refusals(script, atomicity)
+        let commands = commands(script);
+        own_refusals(script, atomicity).into_iter().chain(commands).collect()
     }
 
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {

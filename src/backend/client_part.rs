@@ -23,6 +23,10 @@ pub enum ClientPart<'a> {
     Outside(ForeignKeys),
     /// The statements of a script. Those with which it begins and ends its own only transaction are left out.
     Script(&'a str, Atomicity),
+    /// Remembers the settings of the session that this script may change.
+    Remember(&'a str),
+    /// Sets back the settings of the session that this script may have changed. With the statements with which the session begins.
+    SetBack(&'a str, &'a [String]),
     /// Ends the transaction of a step, if no row has lost its parent.
     Commit(ForeignKeys),
     /// Adds a record with the digest of the whole history on it.

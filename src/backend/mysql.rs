@@ -6,6 +6,7 @@ use crate::dialect::TableName;
 mod blocker;
 mod catalog;
 mod client;
+mod client_settings;
 mod column;
 mod dangling;
 mod driver;

@@ -184,7 +184,7 @@ impl<B: Backend> Client<'_, B> {
                     self.create(conn, step.direction, place)?;
                 }
                 self.add(conn, ClientPart::Expects(self.head))?;
-                self.push(&script);
+                self.script(conn, text, &script)?;
                 match step.direction {
                     Direction::Up => {
                         self.toggle(&record, Direction::Up);
@@ -207,7 +207,7 @@ impl<B: Backend> Client<'_, B> {
                     Direction::Down => self.rewrite(conn, &record, &dirty)?,
                 }
                 self.add(conn, ClientPart::Outside(keys))?;
-                self.push(&script);
+                self.script(conn, text, &script)?;
                 match step.direction {
                     Direction::Up => self.rewrite(conn, &dirty, &record)?,
                     Direction::Down => {
@@ -219,6 +219,14 @@ impl<B: Backend> Client<'_, B> {
             }
         }
         Ok(())
+    }
+
+    /// Writes a script, `written` for the client. What it sets in the session does not hold for its record and the scripts behind it, as in
+    /// a run.
+    fn script(&mut self, conn: &mut B::Conn<'_>, text: &str, written: &str) -> Result<()> {
+        self.add(conn, ClientPart::Remember(text))?;
+        self.push(written);
+        self.add(conn, ClientPart::SetBack(text, &self.runner.session_sql))
     }
 
     fn create(&mut self, conn: &mut B::Conn<'_>, direction: Direction, place: StepPlace) -> Result<()> {

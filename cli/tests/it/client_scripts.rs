@@ -352,3 +352,74 @@ fn mariadb_leaves_a_mark_where_it_stops() {
         "{status:#}"
     );
 }
+
+/// The records and the scripts behind it were in another schema or database, or under the settings of the script before them: a dump of
+/// `pg_dump` makes the search path empty.
+#[test]
+fn what_a_script_sets_in_the_session_ends_with_it() {
+    if let Some(database) = servers::postgres() {
+        let url = postgres_url(&database);
+        let mut shell = Shell::new();
+        shell.set("SWITCHY_DATABASE_URL", &url);
+        let down =
+            Some("SELECT set_config('search_path', '', false);\nDROP TABLE public.dumped, other.elsewhere;");
+        shell.migration(
+            "2025-01-01-000000_dump",
+            "CREATE SCHEMA IF NOT EXISTS other;\nSELECT pg_catalog.set_config('search_path', '', false);\n\
+             CREATE TABLE public.dumped (a INT);\nSET search_path = other;\nCREATE TABLE elsewhere (a INT);",
+            down,
+        );
+        shell.migration(
+            "2025-01-02-000000_sets",
+            "SET statement_timeout = 1;\nSET default_transaction_read_only = on;\nSET ROLE pg_monitor;",
+            Some("RESET ALL;"),
+        );
+        shell.migration(
+            "2025-01-03-000000_here",
+            "SELECT pg_sleep(0.05);\nCREATE TABLE public.here AS SELECT current_schema() AS a;",
+            Some("DROP TABLE here;"),
+        );
+        shell.non_transactional("2025-01-04-000000_out", "SET search_path = other;\nVACUUM elsewhere;");
+        shell.write("migrations/2025-01-04-000000_out/down.sql", "SET search_path = other;");
+        forth_and_back(&shell, &|| psql(&url), 4);
+    }
+    if let Some(database) = servers::mysql() {
+        let url = mysql_url(&database);
+        let mut shell = Shell::new();
+        shell.set("SWITCHY_DATABASE_URL", &url);
+        shell.migration(
+            "2025-01-01-000000_sets",
+            "SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES', foreign_key_checks = 0;\nSET NAMES latin1;\n\
+             CREATE TABLE \"a\" (b VARCHAR(9));\nUSE information_schema;",
+            Some("SET SESSION sql_mode = 'ANSI_QUOTES';\nDROP TABLE \"a\";"),
+        );
+        shell.migration(
+            "2025-01-02-000000_here",
+            "CREATE TABLE c AS SELECT @@foreign_key_checks AS k, @@character_set_client AS s, \"it\\\"s\" AS q;",
+            Some("DROP TABLE c;"),
+        );
+        forth_and_back(&shell, &|| mariadb(&url), 2);
+    }
+}
+
+/// Commands of `sqlite3` are no SQL, and the first step was done before they were found.
+#[test]
+fn commands_of_sqlite3_are_refused_before_the_first_step() {
+    let mut shell = Shell::new();
+    shell.set("SWITCHY_DATABASE_URL", "sqlite:app.db");
+    shell.migration("2025-01-01-000000_a", "CREATE TABLE a (b);", None);
+    shell.migration("2025-01-02-000000_b", "-- rows\n.mode csv\n.import rows.csv a\n", None);
+    let output = shell.run("migrate");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("`.mode` is a command of sqlite3 and not SQL"), "{said}");
+    assert!(said.contains("nothing was done") && said.contains("up.sql:2:1"), "{said}");
+    assert_eq!(json(&shell, &["status"])["migrations"][0]["state"], "pending");
+    for line in ["validate", "plan"] {
+        let output = shell.run(line);
+        let said = [output.stdout, output.stderr].concat();
+        assert!(
+            !output.status.success() && String::from_utf8_lossy(&said).contains("command of sqlite3"),
+            "{line}"
+        );
+    }
+}

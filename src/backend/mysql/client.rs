@@ -2,6 +2,7 @@
 
 use mysql::Conn;
 
+use super::client_settings::Settings;
 use super::query::text;
 use super::table::{definition, insertion, sets};
 use super::transactions::skipped;
@@ -40,6 +41,8 @@ pub(super) fn part(
         ClientPart::Outside(_) => String::new(),
         ClientPart::Commit(_) => "COMMIT;".to_owned(),
         ClientPart::Script(text, atomicity) => script(text, atomicity)?,
+        ClientPart::Remember(text) => Settings::of(conn, text)?.remembered(),
+        ClientPart::SetBack(text, _) => Settings::of(conn, text)?.set_back(),
         ClientPart::Append(record, digest) => format!("{};", insertion(table, record, Some(digest))),
         ClientPart::Update(record) => {
             format!("UPDATE {name} SET {} WHERE name = {};", sets(record), text(Some(record.id.as_str())))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::quiet::is_plain;
 use super::transactions::skipped;
 use super::{PLACE, log, table};
 use crate::backend::client_part::ClientPart;
@@ -9,6 +10,7 @@ use crate::backend::client_rows::ClientRows;
 use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};
 use crate::script_options::Atomicity;
+use crate::sql::Tokens;
 use crate::sql::postgres::{statements, variables};
 
 /// A part of a script for `psql`.
@@ -35,6 +37,8 @@ pub(super) fn part(table: &TableName, log: &TableName, part: ClientPart<'_>) -> 
         ClientPart::Outside(_) => String::new(),
         ClientPart::Commit(_) => "COMMIT;".to_owned(),
         ClientPart::Script(text, atomicity) => script(text, atomicity)?,
+        ClientPart::Remember(_) => String::new(),
+        ClientPart::SetBack(text, first) => set_back(text, first),
         ClientPart::Append(record, digest) => rows.append(record, digest),
         ClientPart::Update(record) => rows.update(record),
         ClientPart::Delete(id) => rows.delete(id),
@@ -75,6 +79,17 @@ fn script(text: &str, atomicity: Atomicity) -> Result<String, Fault> {
         None => format!("{}\n;", text.trim_end()),
     };
     Ok(format!("{unset}{}", body.trim_end()))
+}
+
+/// Sets back what a script may have set: the user, the role, and all other settings, such as the search path that a dump makes empty.
+fn set_back(script: &str, first: &[String]) -> String {
+    if is_plain(script) {
+        return String::new();
+    }
+    let sets = |sql: &&String| Tokens::new(sql).next().is_some_and(|word| word.is_any(&["set", "select"]));
+    let again = first.iter().filter(sets).map(|sql| format!("\n{};", sql.trim_end().trim_end_matches(';')));
+    let own = "RESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\nSET client_encoding = 'UTF8';";
+    format!("{own}{}", again.collect::<String>())
 }
 
 /// A text as an SQL literal on one line, which means the same whatever a script has set.

@@ -7,7 +7,7 @@ use crate::backend::client_rows::ClientRows;
 use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
 use crate::script_options::{Atomicity, ForeignKeys};
-use crate::sql::{Token, Tokens, statements};
+use crate::sql::{Token, Tokens, contains, mentions, statements};
 
 /// A part of a script for `sqlite3`.
 ///
@@ -51,12 +51,32 @@ pub(super) fn part(table: &TableName, log: &TableName, part: ClientPart<'_>) -> 
         ),
         ClientPart::Commit(_) => "COMMIT;".to_owned(),
         ClientPart::Script(text, atomicity) => script(text, atomicity)?,
+        ClientPart::Remember(_) => String::new(),
+        ClientPart::SetBack(text, first) => set_back(text, first),
         ClientPart::Append(record, digest) => rows.append(record, digest),
         ClientPart::Update(record) => rows.update(record),
         ClientPart::Delete(id) => rows.delete(id),
         ClientPart::Stamp(digest) => rows.stamp(digest),
         ClientPart::LogEntry(entry) => rows.log_entry(entry),
     })
+}
+
+/// Switches off what a script may have switched on in the connection, and what would change the statements behind it. What the session
+/// begins with stays.
+fn set_back(script: &str, first: &[String]) -> String {
+    const SWITCHES: [&str; 7] = [
+        "case_sensitive_like",
+        "ignore_check_constraints",
+        "legacy_alter_table",
+        "query_only",
+        "recursive_triggers",
+        "reverse_unordered_selects",
+        "writable_schema",
+    ];
+    let is_own = |name: &&str| contains(script, "pragma") && mentions(script, name);
+    let is_set = |name: &&str| is_own(name) && !first.iter().any(|sql| mentions(sql, name));
+    let off = SWITCHES.into_iter().filter(is_set).map(|name| format!("PRAGMA {name} = OFF;"));
+    off.collect::<Vec<_>>().join("\n")
 }
 
 /// The statements about rows of the tracking table and the log with these quoted names.

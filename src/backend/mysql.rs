@@ -11,6 +11,7 @@ mod column;
 mod dangling;
 mod driver;
 mod exchange;
+mod fired;
 mod foreign;
 mod holder;
 mod inventory;

@@ -32,7 +32,7 @@ impl OwnTables<'_> {
             }
             let refusals = self
                 .grammar
-                .in_all(piece.text, &tokens, Changed::by)
+                .in_each_reading(piece.text, &tokens, Changed::by)
                 .into_iter()
                 .filter_map(|changed| self.refusal(changed, current.as_deref(), atomicity));
             found.extend(refusals.map(|mut refusal| {

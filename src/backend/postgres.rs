@@ -10,6 +10,7 @@ mod deletions;
 mod dependents;
 mod driver;
 mod estimate;
+mod fired;
 mod foreign;
 mod inventory;
 mod locks;

@@ -1,6 +1,6 @@
 //! What scripts take away on a server: their words say what a statement drops, and the catalogue what that is and what goes with it.
 
-mod fired;
+mod deleting_triggers;
 mod inventory;
 mod names;
 mod sql_mode;
@@ -8,7 +8,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::fired::Fired;
+use self::deleting_triggers::DeletingTriggers;
 pub(super) use self::inventory::{Inventory, Surroundings};
 use self::names::Names;
 use self::sql_mode::leniency;
@@ -45,7 +45,7 @@ pub(super) fn forecasts(
         path: None,
         created: BTreeSet::new(),
         functions: BTreeMap::new(),
-        fired: Fired::default(),
+        triggers: DeletingTriggers::default(),
         made: BTreeMap::new(),
         has_renamed: false,
         is_known: true,
@@ -68,7 +68,7 @@ struct Reader<'s> {
     created: BTreeSet<(&'static str, String)>,
     /// Whether functions that were asked about may change rows, by their names.
     functions: BTreeMap<String, bool>,
-    fired: Fired,
+    triggers: DeletingTriggers,
     /// What the functions call that the scripts created, by their names; `None` for one that may change rows.
     made: BTreeMap<String, Option<Vec<ObjectName>>>,
     /// Whether the script makes MySQL change values that do not fit, instead of refusing them.
@@ -108,10 +108,10 @@ impl Reader<'_> {
         if let Some(is_lenient) = leniency(&tokens).filter(|_| !grammar.folds) {
             self.is_lenient = is_lenient;
         }
-        for loss in grammar.in_all(text, &tokens, Loss::of) {
+        for loss in grammar.in_each_reading(text, &tokens, Loss::of) {
             self.lose(loss, text);
         }
-        for table in grammar.in_all(text, &tokens, Changed::by) {
+        for table in grammar.in_each_reading(text, &tokens, Changed::by) {
             if let Changed::Rows(table) = table {
                 self.fire(&table, &tokens);
             }
@@ -131,7 +131,6 @@ impl Reader<'_> {
                 if *kind == "function" {
                     self.make(name, Loss::calls_of_function(&tokens, grammar));
                 }
-                self.fired.note(kind, name, &tokens, grammar);
                 self.created.insert((kind, name.name.to_lowercase()));
             }
             _ => {
@@ -139,9 +138,13 @@ impl Reader<'_> {
                 self.created.extend(made.map(|(kind, name)| (kind, name.name.to_lowercase())));
             }
         }
-        self.fired.note_rule(&tokens, grammar);
-        self.fired.follow(&act);
-        self.names.follow(&act, self.path.as_deref(), &mut self.effects);
+        self.triggers.follow(&act, &tokens, grammar);
+        if grammar.is_ambiguous(text, &tokens) {
+            // Which tables are there now depends on the server.
+            self.doubt();
+        } else {
+            self.names.follow(&act, self.path.as_deref(), &mut self.effects);
+        }
     }
 
     fn lose(&mut self, mut loss: Loss, text: &str) {
@@ -182,21 +185,26 @@ impl Reader<'_> {
         if self.has_renamed || !self.is_known || !self.reading.grammar.folds {
             write.names.clear();
         }
-        let path = self.path.as_deref();
-        let is_there =
-            |table: &ObjectName| self.names.as_before(Loss::Overwritten(table.clone()), path).is_some();
-        let own = self.fired.own(table, &write, is_there);
-        let before = self.names.as_before(Loss::Overwritten(table.clone()), path);
-        let known = match before {
-            Some(Loss::Overwritten(table)) => {
-                let surroundings = Surroundings { current: self.current.as_deref(), path };
-                self.fired.known(self.server, &table, write, surroundings)
-            }
+        let surroundings = Surroundings { current: self.current.as_deref(), path: self.path.as_deref() };
+        let before = |table: &ObjectName| match self
+            .names
+            .as_before(Loss::Overwritten(table.clone()), surroundings.path)
+        {
+            Some(Loss::Overwritten(table)) => Some(table),
             _ => None,
         };
-        for trigger in known.into_iter().chain(own) {
-            let shown = format!("{trigger} ON {table}");
-            self.add([Effect::new(EffectKind::Unread, shown, Evidence::Catalog)]);
+        let server = &mut *self.server;
+        let by_script = self.triggers.of_scripts(table, &write, |emptied| {
+            let Some(emptied) = before(emptied) else { return false };
+            let is_there = server.lost(&Loss::Overwritten(emptied), surroundings);
+            is_there.is_ok_and(|found| found.is_some())
+        });
+        let by_catalogue =
+            before(table).and_then(|table| self.triggers.of_catalogue(server, &table, write, surroundings));
+        let found = [(by_catalogue, Evidence::Catalog), (by_script, Evidence::Text)];
+        for (trigger, evidence) in found {
+            let shown = |trigger| Effect::new(EffectKind::Unread, format!("{trigger} ON {table}"), evidence);
+            self.add(trigger.map(shown));
         }
     }
 

@@ -122,9 +122,9 @@ impl std::fmt::Display for ObjectName {
 pub(crate) struct Grammar {
     /// The tokens of a statement. Quoted tokens include their quotes.
     pub(crate) tokens: fn(&str) -> Vec<Token<'_>>,
-    /// The statement as other servers of the kind read it, if they ignore a comment that some execute.
+    /// The statement as each server of the kind reads it, if they do not all read the same comments as statements.
     #[allow(dead_code, reason = "not every backend uses it")]
-    pub(crate) as_others_read: fn(&str) -> Option<String>,
+    pub(crate) readings: fn(&str) -> Vec<String>,
     /// The characters around a quoted name, which are doubled inside.
     pub(crate) quotes: &'static [char],
     /// Whether a name without quotes is in lower case, however it is written. If not, the case of names is ignored.
@@ -135,21 +135,27 @@ pub(crate) struct Grammar {
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 impl Grammar {
-    /// What is found in a statement with these tokens, and in it as other servers read it.
-    pub(crate) fn in_all<T: PartialEq>(
+    /// What is found in a statement with these tokens, in whatever way a server reads it.
+    pub(crate) fn in_each_reading<T: PartialEq>(
         &self,
         text: &str,
         tokens: &[Token<'_>],
         find: fn(&[Token<'_>], &Self) -> Vec<T>,
     ) -> Vec<T> {
         let mut found = find(tokens, self);
-        if let Some(text) = (self.as_others_read)(text) {
-            for one in find(&(self.tokens)(&text), self) {
+        for reading in (self.readings)(text) {
+            for one in find(&(self.tokens)(&reading), self) {
                 if !found.contains(&one) {
                     found.push(one);
                 }
             }
         }
         found
+    }
+
+    /// Whether servers take a statement with these tokens for different acts.
+    pub(crate) fn is_ambiguous(&self, text: &str, tokens: &[Token<'_>]) -> bool {
+        let act = Act::of(tokens, self);
+        (self.readings)(text).iter().any(|reading| Act::of(&(self.tokens)(reading), self) != act)
     }
 }

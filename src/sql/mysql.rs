@@ -31,7 +31,7 @@ use super::texts::{self, Shown};
 /// How the server reads a statement. Double quotes are those of a name under `ANSI_QUOTES`; elsewhere no text stands where a name does.
 pub(crate) const GRAMMAR: Grammar = Grammar {
     tokens: kind::tokens,
-    as_others_read: versions::as_others_read,
+    readings: versions::readings,
     quotes: &['`', '"'],
     folds: false,
     rename_keeps_schema: false,

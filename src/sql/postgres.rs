@@ -19,7 +19,7 @@ use crate::sql::part;
 
 /// How the server reads a statement.
 pub(crate) const GRAMMAR: Grammar =
-    Grammar { tokens, as_others_read: |_| None, quotes: &['"'], folds: true, rename_keeps_schema: true };
+    Grammar { tokens, readings: |_| Vec::new(), quotes: &['"'], folds: true, rename_keeps_schema: true };
 
 /// The tokens of a statement. Quoted tokens include their quotes.
 fn tokens(statement: &str) -> Vec<Token<'_>> {

@@ -947,7 +947,7 @@ fn a_column_that_cannot_hold_its_values_any_more_is_noted() {
             "CREATE TABLE z(id INTEGER PRIMARY KEY, a INTEGER, b INTEGER); INSERT INTO z VALUES (1, 1, 2), (2, 2, 5), (3, 3, NULL)",
             "CREATE TABLE n(id INTEGER PRIMARY KEY, a INTEGER, b INTEGER AS (a * 2) STORED); INSERT INTO n (id, a) SELECT id, a FROM z;
              DROP TABLE z; ALTER TABLE n RENAME TO z",
-            "~ whose column `b` is computed now and no longer has the value `5`",
+            "~ whose column `b` is computed now, with another value than was stored in 1 row, such as `5`",
             "SELECT group_concat(b) FROM z",
             "2,4,6",
         ),
@@ -958,6 +958,22 @@ fn a_column_that_cannot_hold_its_values_any_more_is_noted() {
             "",
             "SELECT group_concat(b) FROM z",
             "2,4",
+        ),
+        Case(
+            "CREATE TABLE z(id INTEGER PRIMARY KEY, a REAL, b); INSERT INTO z VALUES (1, 1.1, 3.3), (2, 2, '6')",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, a REAL, b REAL AS (a * 3)); INSERT INTO n (id, a) SELECT id, a FROM z;
+             DROP TABLE z; ALTER TABLE n RENAME TO z",
+            "",
+            "SELECT group_concat(round(b, 3)) FROM z",
+            "3.3,6.0",
+        ),
+        Case(
+            "CREATE TABLE z(id INTEGER PRIMARY KEY, ns INTEGER, u); INSERT INTO z VALUES (1, 1700000000123456789, 9007199254740993)",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, ns REAL, u REAL); INSERT INTO n SELECT id, ns / 1000000000, u FROM z;
+             DROP TABLE z; ALTER TABLE n RENAME TO z",
+            "~ whose column `u` had no type and is REAL now: the number `9007199254740993` was rounded",
+            "SELECT ns FROM z",
+            "1700000000.0",
         ),
     ]);
 }

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 
-/// A file of the user, which has another name and place on Windows.
+/// A file in the user's home directory; on Windows, in `%APPDATA%\postgresql`.
 pub(super) fn file(name: &str, on_windows: &str) -> Option<PathBuf> {
     if cfg!(windows) {
         return env::var_os("APPDATA")

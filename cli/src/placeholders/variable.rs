@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-/// The variables that the configuration file names with `env`, by placeholder. A remedy names them, and is worded where no settings are at
-/// hand.
+/// The variables that the configuration file names with `env`, by placeholder. Remedies name them, and the code that writes remedies has
+/// no settings.
 static NAMED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
 
 /// Remembers the variables that the configuration file names.

@@ -4,14 +4,13 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
 use super::column::{Column, schema};
+use super::fired::fired;
 use super::query::{self, fault, get, text};
 use crate::backend::server_forecast::{Inventory, Surroundings, Write, described};
 use crate::backend::server_ledger::Tables;
 use crate::effect::{Effect, EffectKind, Evidence};
 use crate::fault::Fault;
-use crate::sql::act::{Body, Dropped, Loss, ObjectName, Others};
-use crate::sql::mysql::GRAMMAR;
-use crate::sql::same_name;
+use crate::sql::act::{Dropped, Loss, ObjectName, Others};
 
 impl Inventory for Conn {
     fn current_schema(&mut self) -> Result<Option<String>, Fault> {
@@ -121,18 +120,8 @@ impl Inventory for Conn {
         table: &ObjectName,
         write: &Write,
         surroundings: Surroundings<'_>,
-    ) -> Result<Option<String>, Fault> {
-        let sql = format!(
-            "SELECT TRIGGER_NAME, ACTION_STATEMENT FROM information_schema.TRIGGERS
-            WHERE EVENT_OBJECT_SCHEMA = {} AND EVENT_OBJECT_TABLE = {} AND EVENT_MANIPULATION IN ('{}') ORDER BY 1",
-            schema(table, surroundings),
-            text(Some(&table.name)),
-            write.events.join("', '")
-        );
-        let triggers: Vec<Row> = self.query(sql).map_err(fault)?;
-        let own = if triggers.is_empty() { Vec::new() } else { routines(self)? };
-        let found = triggers.iter().find(|row| get(row, 1).is_none_or(|text: String| deletes(text, &own)));
-        Ok(found.and_then(|row| get::<String>(row, 0)).map(|name| format!("TRIGGER {name}")))
+    ) -> Result<Vec<String>, Fault> {
+        fired(self, &schema(table, surroundings), &table.name, write)
     }
 
     fn has_unread(&mut self, functions: &[ObjectName]) -> Result<bool, Fault> {
@@ -152,37 +141,6 @@ impl Inventory for Conn {
         );
         Ok(query::column::<u64>(self, &sql).map_err(fault)? != Some(0))
     }
-}
-
-/// The names of all routines, and their texts, as far as they are shown.
-fn routines(conn: &mut Conn) -> Result<Vec<(String, Option<String>)>, Fault> {
-    let sql = "SELECT ROUTINE_NAME, ROUTINE_DEFINITION FROM information_schema.ROUTINES
-        WHERE ROUTINE_SCHEMA NOT IN ('mysql', 'sys')";
-    let rows: Vec<Row> = conn.query(sql).map_err(fault)?;
-    Ok(rows.iter().filter_map(|row| Some((get(row, 0)?, get(row, 1)))).collect())
-}
-
-/// Whether a text deletes something, or calls a routine that does. A trigger can neither truncate nor drop a table, except a temporary one. The
-/// text of a routine that is hidden from this user counts.
-fn deletes(text: String, routines: &[(String, Option<String>)]) -> bool {
-    let (mut texts, mut called) = (vec![text], Vec::new());
-    while let Some(text) = texts.pop() {
-        let tokens = (GRAMMAR.tokens)(&text);
-        if tokens.iter().any(|token| token.is("delete")) {
-            return true;
-        }
-        let calls = Body::of(&tokens, &GRAMMAR).calls;
-        for (name, text) in
-            routines.iter().filter(|(name, _)| calls.iter().any(|it| same_name(&it.name, name)))
-        {
-            let Some(text) = text else { return true };
-            if !called.contains(&name) {
-                called.push(name);
-                texts.push(text.clone());
-            }
-        }
-    }
-    false
 }
 
 /// A table or view.

@@ -4,6 +4,7 @@ use postgres::{Client, Row};
 
 use super::dependents::{Kinds, Root, dependents};
 use super::estimate::ESTIMATE;
+use super::fired::fired;
 use super::{fault, query};
 use crate::backend::server_forecast::{Inventory, Surroundings, Write, described};
 use crate::backend::server_ledger::Tables;
@@ -36,36 +37,6 @@ const UNREAD: &str = r#"WITH own AS (
         OR EXISTS (SELECT FROM own o WHERE o.oid <> f.oid AND CASE WHEN o.proname ~ '^\w+$'
             THEN pg_catalog.lower(o.proname) = ANY (pg_catalog.regexp_split_to_array(pg_catalog.lower(f.prosrc), '\W+'))
             ELSE pg_catalog.strpos(pg_catalog.lower(f.prosrc), pg_catalog.lower(o.proname)) > 0 END)))"#;
-
-/// A trigger or rule of a table that some of these words fire, and that deletes something, itself or by a function that it names, if there is
-/// one; no row without the table. Comments and texts in it do not count. A trigger for `UPDATE OF` some columns is fired if one is set, or made of one that is.
-const FIRED: &str = r#"WITH RECURSIVE fired AS (
-        SELECT pg_catalog.to_regclass($1)::oid AS oid, pg_catalog.string_to_array($2, ',') AS words,
-            pg_catalog.string_to_array($3, E'\n') AS names
-    ), own AS (
-        SELECT p.oid, pg_catalog.lower(p.proname) AS name,
-            pg_catalog.regexp_split_to_array(pg_catalog.lower(pg_catalog.regexp_replace(
-                CASE WHEN p.prosrc = '' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END,
-                '--[^\n\r]*|/\*([^*]|\*+[^*/])*\*+/|''[^'']*''|"[^"]*"', ' ', 'g')), '\W+') AS words
-        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
-    ), deleting AS (
-        SELECT oid, name FROM own WHERE words && '{delete,truncate,drop}'
-        UNION SELECT o.oid, o.name FROM deleting d JOIN own o ON d.name = ANY (o.words)
-    )
-    SELECT (
-    SELECT 'TRIGGER ' || t.tgname FROM fired JOIN pg_catalog.pg_trigger t ON t.tgrelid = fired.oid
-    WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
-    AND (('INSERT' = ANY (words) AND t.tgtype & 4 <> 0) OR ('DELETE' = ANY (words) AND t.tgtype & 8 <> 0)
-        OR ('UPDATE' = ANY (words) AND t.tgtype & 16 <> 0 AND (names = '{}' OR t.tgattr::text = '' OR EXISTS (
-            SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.tgrelid AND a.attnum = ANY (t.tgattr)
-            AND (a.attname::text = ANY (names) OR coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') <> '')))))
-    AND t.tgfoid IN (SELECT oid FROM deleting)
-    UNION ALL
-    SELECT 'RULE ' || r.rulename FROM fired JOIN pg_catalog.pg_rewrite r ON r.ev_class = fired.oid
-    WHERE r.ev_enabled IN ('O', 'A') AND pg_catalog.pg_get_ruledef(r.oid) ~ '\mDELETE FROM\M'
-    AND CASE r.ev_type WHEN '2' THEN 'UPDATE' WHEN '3' THEN 'INSERT' WHEN '4' THEN 'DELETE' END = ANY (words)
-    ORDER BY 1 LIMIT 1) FROM fired WHERE oid IS NOT NULL"#;
 
 impl Inventory for Client {
     fn current_schema(&mut self) -> Result<Option<String>, Fault> {
@@ -128,13 +99,8 @@ impl Inventory for Client {
         table: &ObjectName,
         write: &Write,
         surroundings: Surroundings<'_>,
-    ) -> Result<Option<String>, Fault> {
-        let (events, names) = (write.events.join(","), write.names.join("\n"));
-        let found = first(table, surroundings, |name| {
-            let rows = query(self, FIRED, &[Some(&name), Some(&events), Some(&names)]).map_err(fault)?;
-            Ok(rows.first().map(|row| row.get::<_, Option<String>>(0)))
-        })?;
-        Ok(found.flatten())
+    ) -> Result<Vec<String>, Fault> {
+        Ok(first(table, surroundings, |name| fired(self, &name, write))?.unwrap_or_default())
     }
 
     fn has_unread(&mut self, functions: &[ObjectName]) -> Result<bool, Fault> {

@@ -13,13 +13,13 @@ pub(in crate::backend) trait Inventory {
     /// What a statement takes away, with everything that goes with it; `None` if what it names is not there.
     fn lost(&mut self, loss: &Loss, surroundings: Surroundings<'_>) -> Result<Option<Vec<Effect>>, Fault>;
 
-    /// A trigger or a rule that such a write fires on a table, and whose text deletes something.
+    /// The triggers and rules that such a write fires on a table, and that delete something, each with its kind: `TRIGGER a`.
     fn fired(
         &mut self,
         table: &ObjectName,
         write: &Write,
         surroundings: Surroundings<'_>,
-    ) -> Result<Option<String>, Fault>;
+    ) -> Result<Vec<String>, Fault>;
 
     /// Whether one of these functions may change rows: it is not the server's own, and its text cannot be read or has a statement that changes
     /// something.

@@ -1,11 +1,11 @@
-//! [`Body`] and [`Trigger`]: what a statement creates that runs later.
+//! [`Body`] and [`Trigger`]: the routine or trigger that a statement creates.
 
 use super::quoted::text_inside;
 use super::words::Words;
 use super::{Grammar, ObjectName};
 use crate::sql::Token;
 
-/// What a routine or a trigger does that a statement creates.
+/// What a new routine or trigger does when it runs.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Body {
     /// The tables that it deletes rows of.
@@ -14,7 +14,7 @@ pub(crate) struct Body {
     pub(crate) calls: Vec<ObjectName>,
 }
 
-/// What a trigger waits for that a statement creates.
+/// A trigger that a statement creates, or a rule that acts as one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Trigger {
     pub(crate) table: ObjectName,
@@ -26,26 +26,42 @@ pub(crate) struct Trigger {
 }
 
 impl Body {
-    /// What a routine does, by the tokens of the statement that creates it.
+    /// What a routine does, by the tokens of the statement that creates it. A text in its body counts only if it can be run.
     pub(crate) fn of(tokens: &[Token<'_>], grammar: &Grammar) -> Self {
-        let mut body = Self { emptied: Words::new(tokens, grammar).emptied(), calls: Vec::new() };
-        body.add_calls(tokens, grammar);
-        if grammar.folds {
-            let texts = tokens.iter().filter(|token| matches!(token, Token::Quoted(_)));
-            for text in texts.filter_map(|token| text_inside(token.spelling()?)) {
-                body.add_calls(&(grammar.tokens)(text), grammar);
+        let mut body = Self { emptied: Vec::new(), calls: Vec::new() };
+        body.add(tokens, grammar);
+        // On PostgreSQL the body of a function is a text.
+        for text in texts(tokens).filter(|_| grammar.folds) {
+            let tokens = (grammar.tokens)(&text);
+            body.add(&tokens, grammar);
+            for run in texts(&tokens).filter(|_| tokens.iter().any(|token| token.is("execute"))) {
+                let run = (grammar.tokens)(&run);
+                if run.first().is_some_and(|first| first.is_any(&["delete", "truncate", "with"])) {
+                    body.add(&run, grammar);
+                }
             }
         }
         body
     }
 
-    fn add_calls(&mut self, tokens: &[Token<'_>], grammar: &Grammar) {
+    fn add(&mut self, tokens: &[Token<'_>], grammar: &Grammar) {
+        self.emptied.extend(Words::new(tokens, grammar).emptied_here());
         self.calls.extend(Words::new(tokens, grammar).called());
         // `CALL p`
         for place in (1..tokens.len()).filter(|place| tokens[place - 1].is("call")) {
             self.calls.extend(Words::new(&tokens[place..], grammar).name());
         }
     }
+}
+
+/// The texts among these tokens, without their quotes.
+fn texts(tokens: &[Token<'_>]) -> impl Iterator<Item = String> {
+    let quoted = tokens.iter().filter(|token| matches!(token, Token::Quoted(_)));
+    quoted.filter_map(|token| {
+        let quoted = token.spelling()?;
+        let text = text_inside(quoted)?;
+        Some(if quoted.ends_with('\'') { text.replace("''", "'") } else { text.to_owned() })
+    })
 }
 
 /// The events that fire a trigger, as words and as they are written.
@@ -69,6 +85,19 @@ impl Trigger {
         Some((name, Self { table, events: vec![event], columns: Vec::new(), body }))
     }
 
+    /// The kind, the name and the table of the trigger or rule that a statement drops. On MySQL it does not name the table.
+    pub(crate) fn dropped(
+        tokens: &[Token<'_>],
+        grammar: &Grammar,
+    ) -> Option<(&'static str, ObjectName, Option<ObjectName>)> {
+        let mut words = Words::new(tokens, grammar);
+        words.skip(&["drop"]).then_some(())?;
+        let kind = ["trigger", "rule"].into_iter().find(|kind| words.skip(&[kind]))?;
+        words.skip_exists();
+        let name = words.name()?;
+        Some((kind, name, if words.skip(&["on"]) { words.name() } else { None }))
+    }
+
     /// A trigger, by the tokens of the statement that creates it: `CREATE TRIGGER a BEFORE INSERT OR UPDATE OF b ON c ...`
     pub(crate) fn of(tokens: &[Token<'_>], grammar: &Grammar) -> Option<Self> {
         let time = tokens.iter().position(|token| token.is_any(&["before", "after", "instead"]))?;
@@ -77,10 +106,8 @@ impl Trigger {
         let is_fired = |(event, _): &(&str, &str)| head.iter().any(|token| token.is(event));
         let events = EVENTS.into_iter().filter(is_fired).map(|(_, event)| event).collect();
         let of = head.iter().position(|token| token.is("of") && !head[0].is("instead"));
-        let columns = of.map_or(&[][..], |of| &head[of + 1..]);
-        let columns =
-            columns.iter().filter_map(|token| Words::new(&[*token], grammar).name()).map(|name| name.name);
-        let columns = columns.collect();
+        let named = of.map_or(&[][..], |of| &head[of + 1..]).iter().take_while(|token| !token.is("or"));
+        let columns = named.filter_map(|token| Words::new(&[*token], grammar).part()).collect();
         let mut words = Words::new(tokens.get(on + 1..)?, grammar);
         Some(Self { table: words.name()?, events, columns, body: Body::of(words.rest, grammar) })
     }

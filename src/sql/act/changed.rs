@@ -205,7 +205,7 @@ mod tests {
             Changed::Writes(name) => format!("writes to {name}"),
             Changed::Schema(name) => format!("schema {name}"),
         };
-        let changed = grammar.in_all(statement, &(grammar.tokens)(statement), Changed::by);
+        let changed = grammar.in_each_reading(statement, &(grammar.tokens)(statement), Changed::by);
         changed.into_iter().map(one).collect::<Vec<_>>().join(", ")
     }
 

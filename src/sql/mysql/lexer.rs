@@ -79,15 +79,19 @@ impl<'a> Lexer<'a> {
         Some((start, lexeme))
     }
 
-    /// Skips the rest of a comment whose start was the last token, as a server does that does not execute it. A comment may stand in it.
+    /// Skips the rest of a version comment whose start was just read, as a server that ignores it does. Comments may stand in it.
     pub(super) fn skip_version(&mut self) {
         self.versions = self.versions.saturating_sub(1);
-        let ends = |from: usize| Some(from + part(self.text, from..).find("*/")? + 2);
-        let end = ends(self.at).and_then(|end| {
-            let inner = part(self.text, self.at..end).find("/*");
-            if inner.is_some() { ends(end) } else { Some(end) }
-        });
-        self.at = end.unwrap_or(self.text.len());
+        loop {
+            let rest = part(self.text, self.at..);
+            let end = rest.find("*/").map_or(rest.len(), |end| end + 2);
+            let Some(inner) = rest.find("/*").filter(|inner| *inner < end) else {
+                self.at += end;
+                return;
+            };
+            let within = part(rest, inner + 2..);
+            self.at += inner + 2 + within.find("*/").map_or(within.len(), |end| end + 2);
+        }
     }
 
     /// Skips white space and comments. Like the client, it looks for the delimiter first: some scripts have

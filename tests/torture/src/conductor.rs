@@ -102,7 +102,7 @@ impl Life {
         for round in 0..ROUNDS {
             what = self.round(&mut job, &mut random, totals)?;
             if let Some(fault) = self.sabotage.and_then(Sabotage::statement) {
-                // There is nothing to spoil before the first migration.
+                // Before the first migration there is no table, so an error is ignored.
                 let _ = job.connect()?.execute(fault, []);
             }
             let mut found = check(&job, &mut facts)?;

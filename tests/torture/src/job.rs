@@ -43,7 +43,7 @@ pub(crate) enum Sabotage {
 }
 
 impl Sabotage {
-    /// What brings the fault into a database that no process uses.
+    /// The statement that causes the fault in a database that no process uses.
     pub(crate) const fn statement(self) -> Option<&'static str> {
         match self {
             Self::AcknowledgeEarly | Self::Hang => None,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::definition::{Definition, has_autoincrement};
-use super::uncopied::numbered;
+use super::uncopied::{Kept, retyped};
 use crate::account::{StepFinding, TableChange};
 use crate::backend::sqlite::query::{has_row, value};
 use crate::dialect::quote;
@@ -42,7 +42,7 @@ pub(super) fn findings(
         );
         if value(conn, &sql, &[])? {
             let texts = "a text that looks like a number became one (`01234` is 1234)";
-            findings.push(numbered(table, (column, was, is), texts, "texts"));
+            findings.push(retyped(table, (column, was, is), texts, Kept::Texts));
         }
     }
     Ok(findings)

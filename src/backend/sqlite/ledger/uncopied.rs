@@ -75,7 +75,18 @@ impl Uncopied<'_> {
             return Ok(Vec::new());
         }
         let mut findings = self.numbered(table, &shared)?;
-        findings.extend(self.computed(table, &generated)?);
+        let key: Vec<&Column> = shared.iter().filter(|column| column.is_key).collect();
+        if !key.is_empty() {
+            let same = |column: &&Column| format!("new.{0} = old.{0}", quote(&column.name));
+            let rows = format!(
+                "main.{} AS old JOIN main.{} AS new ON {}",
+                quote(self.old),
+                quote(self.new),
+                key.iter().map(same).collect::<Vec<_>>().join(" AND ")
+            );
+            findings.extend(self.rounded(table, &shared, &rows)?);
+            findings.extend(self.computed(table, &generated, &rows)?);
+        }
         self.retain_comparable(&mut shared);
         if shared.is_empty() {
             return Ok(findings);
@@ -180,59 +191,96 @@ impl Uncopied<'_> {
         columns.retain(|column| !column.is_key && (self.rows > 1 || !column.is_computed()));
     }
 
-    /// The findings about columns whose type makes numbers of texts now, or `REAL` of whole numbers. A text that a number has too, such as `36`,
-    /// is not changed.
+    /// The findings about columns whose type makes numbers of texts now. A text that a number has too, such as `36`, is not changed.
     fn numbered(&self, table: &str, shared: &[Column]) -> rusqlite::Result<Vec<(String, StepFinding)>> {
-        let [old, new] = [self.old, self.new].map(quote);
         let mut findings = Vec::new();
         for Column { name: column, types: [was, is], .. } in shared {
-            let name = quote(column);
-            let (is_changed, kept) = if self.definition.is_number_in(self.conn, self.new, [was, is])? {
-                (changes_as_number(&name), "texts")
-            } else if is_floating(is) && !is_floating(was) {
-                (changes_as_float(&name), "digits")
-            } else {
+            if !self.definition.is_number_in(self.conn, self.new, [was, is])? {
                 continue;
-            };
-            let sql = format!(
-                "SELECT sum({is_changed}), CAST(min(CASE WHEN {is_changed} THEN {name} END) AS TEXT) FROM main.{old}
-                WHERE EXISTS (SELECT 1 FROM main.{new} WHERE typeof({name}) IN ('integer', 'real'))"
+            }
+            let name = quote(column);
+            let where_new = format!(
+                "EXISTS (SELECT 1 FROM main.{} WHERE typeof({name}) IN ('integer', 'real'))",
+                quote(self.new)
             );
-            let read = self.conn.query_row(&sql, [], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?)));
-            let found: Option<(_, Option<String>)> = known(read)?;
-            if let Some((Some(number @ 1..), Some(sample))) = found {
-                let what = changed(number, &sample, kept);
-                findings.push((column.clone(), numbered(table, (column, was, is), &what, kept)));
+            let from = format!("main.{} WHERE {where_new}", quote(self.old));
+            if let Some((texts, sample)) = self.changed(&from, &name, &changes_as_number(&name))? {
+                let what = if texts == 1 {
+                    format!("the text {sample} became a number")
+                } else {
+                    format!("{texts} texts such as {sample} became numbers")
+                };
+                findings.push((column.clone(), retyped(table, (column, was, is), &what, Kept::Texts)));
             }
         }
         Ok(findings)
     }
 
-    /// The findings about columns that are generated now, and do not give some values that were stored.
-    fn computed(&self, table: &str, generated: &[String]) -> rusqlite::Result<Vec<(String, StepFinding)>> {
+    /// The findings about columns whose type makes `REAL` of whole numbers now, which has 53 bits for them, given the rows of both tables.
+    fn rounded(
+        &self,
+        table: &str,
+        shared: &[Column],
+        rows: &str,
+    ) -> rusqlite::Result<Vec<(String, StepFinding)>> {
         let mut findings = Vec::new();
-        for column in generated {
-            let [name, old, new] = [column, self.old, self.new].map(quote);
-            let sql = format!(
-                "SELECT count(*), CAST(min({name}) AS TEXT) FROM (
-                    SELECT {name} FROM main.{old} WHERE {name} IS NOT NULL EXCEPT SELECT {name} FROM main.{new})"
-            );
-            let read = self.conn.query_row(&sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)));
-            let found: Option<(_, Option<String>)> = known(read)?;
-            if let Some((gone @ 1.., Some(sample))) = found {
-                let sample: String = sample.chars().take(40).collect();
-                let gone = if gone == 1 { "the value".to_owned() } else { format!("{gone} values such as") };
-                let finding = StepFinding::new(
-                    ProblemKind::ValuesChanged,
-                    format!(
-                        "replaces `{table}`, whose column `{column}` is computed now and no longer has {gone} `{sample}`"
-                    ),
-                    "keep the stored values in a column of their own if they matter",
-                );
-                findings.push((column.clone(), finding));
+        for Column { name: column, types: [was, is], .. } in shared {
+            if !is_floating(is) || is_floating(was) {
+                continue;
+            }
+            let [old, new] = ["old", "new"].map(|table| format!("{table}.{}", quote(column)));
+            let condition = format!("{} AND {new} = CAST({old} AS REAL)", changes_as_float(&old));
+            if let Some((numbers, sample)) = self.changed(rows, &old, &condition)? {
+                let what = if numbers == 1 {
+                    format!("the number {sample} was rounded")
+                } else {
+                    format!("{numbers} numbers such as {sample} were rounded")
+                };
+                findings.push((column.clone(), retyped(table, (column, was, is), &what, Kept::Numbers)));
             }
         }
         Ok(findings)
+    }
+
+    /// The findings about columns that are generated now and have other values than were stored, given the rows of both tables. A difference that
+    /// a calculation with `REAL` makes does not count.
+    fn computed(
+        &self,
+        table: &str,
+        generated: &[String],
+        rows: &str,
+    ) -> rusqlite::Result<Vec<(String, StepFinding)>> {
+        let mut findings = Vec::new();
+        for column in generated {
+            let [old, new] = ["old", "new"].map(|table| format!("{table}.{}", quote(column)));
+            let condition = format!(
+                "{old} IS NOT NULL AND ({new} IS NULL OR {old} <> {new}
+                    AND NOT (typeof({new}) = 'real' AND abs({old} - {new}) <= abs({new}) * 1e-12))"
+            );
+            if let Some((gone, sample)) = self.changed(rows, &old, &condition)? {
+                let gone = if gone == 1 { "1 row".to_owned() } else { format!("{gone} rows") };
+                let what = format!(
+                    "replaces `{table}`, whose column `{column}` is computed now, with another value than was stored in {gone}, such as {sample}"
+                );
+                let remedy = "keep the stored values in a column of their own if they matter";
+                findings.push((column.clone(), StepFinding::new(ProblemKind::ValuesChanged, what, remedy)));
+            }
+        }
+        Ok(findings)
+    }
+
+    /// How many rows meet a condition, and a value of one of them; `None` if there are none, or the condition cannot be evaluated.
+    fn changed(&self, from: &str, value: &str, condition: &str) -> rusqlite::Result<Option<(i64, String)>> {
+        let sql = format!(
+            "SELECT number, CASE typeof(sample) WHEN 'blob' THEN quote(sample) ELSE CAST(sample AS TEXT) END FROM
+                (SELECT sum({condition}) AS number, min(CASE WHEN {condition} THEN {value} END) AS sample FROM {from})"
+        );
+        let read = self
+            .conn
+            .query_row(&sql, [], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<String>>(1)?)));
+        let Some((Some(number @ 1..), Some(sample))) = known(read)? else { return Ok(None) };
+        let sample: String = sample.chars().take(40).collect();
+        Ok(Some((number, format!("`{sample}`"))))
     }
 
     /// An aggregate of each column, or `unknown` if it cannot be read, for example without a collation of the application.
@@ -295,29 +343,29 @@ impl Uncopied<'_> {
     }
 }
 
-/// The values that became other ones, in words.
-fn changed(number: i64, sample: &str, kept: &str) -> String {
-    let sample: String = sample.chars().take(40).collect();
-    match (kept, number) {
-        ("texts", 1) => format!("the text `{sample}` became a number"),
-        ("texts", _) => format!("{number} texts such as `{sample}` became numbers"),
-        (_, 1) => format!("the number `{sample}` was rounded"),
-        _ => format!("{number} numbers such as `{sample}` were rounded"),
-    }
+/// What the old type of a column kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kept {
+    Texts,
+    Numbers,
 }
 
-/// The finding about a column whose type makes other values, given what they are in words, and what was kept until now.
-pub(super) fn numbered(
+/// The finding about a column whose new type changes values, in words, given what the old type kept.
+pub(super) fn retyped(
     table: &str,
     (column, was, is): (&str, &str, &str),
     values: &str,
-    kept: &str,
+    kept: Kept,
 ) -> StepFinding {
     let was = if was.is_empty() { "had no type".to_owned() } else { format!("was {was}") };
+    let reason = match kept {
+        Kept::Texts => "its texts matter",
+        Kept::Numbers => "its numbers must stay exact",
+    };
     StepFinding::new(
         ProblemKind::ValuesChanged,
         format!("replaces `{table}`, whose column `{column}` {was} and is {is} now: {values}"),
-        format!("keep the type of `{column}` if its {kept} matter"),
+        format!("keep the type of `{column}` if {reason}"),
     )
 }
 

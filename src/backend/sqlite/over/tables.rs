@@ -11,7 +11,7 @@ use crate::sql::{Token, Tokens};
 /// How SQLite reads a statement.
 pub(super) const GRAMMAR: Grammar = Grammar {
     tokens,
-    as_others_read: |_| None,
+    readings: |_| Vec::new(),
     quotes: &['"', '`', '\''],
     folds: false,
     rename_keeps_schema: true,

@@ -84,6 +84,14 @@ const POSTGRES: &str = "CREATE SCHEMA crm; CREATE TABLE crm.c (id int); INSERT I
     CREATE TRIGGER shouts AFTER UPDATE OF big ON loud FOR EACH ROW EXECUTE FUNCTION purges();
     CREATE FUNCTION clears() RETURNS void LANGUAGE sql BEGIN ATOMIC DELETE FROM u; END;
     CREATE FUNCTION asks() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM clears(); RETURN new; END';
+    CREATE FUNCTION \"Tidy\"() RETURNS void LANGUAGE plpgsql AS 'BEGIN DELETE FROM u; END';
+    CREATE FUNCTION quoted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM \"Tidy\"(); RETURN new; END';
+    CREATE TABLE by_quoted (a int); CREATE TRIGGER quoted AFTER INSERT ON by_quoted FOR EACH ROW EXECUTE FUNCTION quoted();
+    CREATE FUNCTION texts() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN EXECUTE ''DELETE FROM u''; RETURN new; END';
+    CREATE TABLE by_text (a int); CREATE TRIGGER texts AFTER INSERT ON by_text FOR EACH ROW EXECUTE FUNCTION texts();
+    CREATE FUNCTION archive(int) RETURNS int LANGUAGE sql AS 'DELETE FROM u; SELECT $1';
+    CREATE FUNCTION marks() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN new.archive := 1; RETURN new; END';
+    CREATE TABLE marked (a int, archive int); CREATE TRIGGER marks BEFORE INSERT ON marked FOR EACH ROW EXECUTE FUNCTION marks();
     CREATE TABLE by_others (a int); CREATE TRIGGER asks AFTER INSERT ON by_others FOR EACH ROW EXECUTE FUNCTION asks();
     CREATE SCHEMA tenant; CREATE TABLE tenant.cleaned (a int);
     CREATE TABLE ruled (a int); CREATE RULE also AS ON INSERT TO ruled DO ALSO DELETE FROM u;
@@ -216,6 +224,19 @@ const ASKED_ON_POSTGRES: &[(&str, &str)] = &[
         "runs `TRIGGER shouts ON loud`, and what it does cannot be read",
     ),
     ("INSERT INTO by_others VALUES (1)", "runs `TRIGGER asks ON by_others`, and what it does cannot be read"),
+    ("INSERT INTO by_quoted VALUES (1)", "runs `TRIGGER quoted ON by_quoted`, and what it does cannot be read"),
+    ("INSERT INTO by_text VALUES (1)", "runs `TRIGGER texts ON by_text`, and what it does cannot be read"),
+    (
+        "DROP TRIGGER IF EXISTS p ON u; CREATE FUNCTION d() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM par; RETURN new; END';
+         CREATE TRIGGER p AFTER INSERT ON u FOR EACH ROW EXECUTE FUNCTION d(); DROP TRIGGER IF EXISTS p ON t;
+         CREATE TRIGGER p AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION d(); INSERT INTO u VALUES (9)",
+        "runs `TRIGGER p ON u`, and what it does cannot be read",
+    ),
+    (
+        "CREATE FUNCTION d() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN EXECUTE 'DELETE FROM par'; RETURN new; END$$;
+         CREATE TRIGGER p AFTER INSERT ON u FOR EACH ROW EXECUTE FUNCTION d(); ALTER TABLE u RENAME TO u2; INSERT INTO u2 VALUES (9)",
+        "runs `TRIGGER p ON u2`, and what it does cannot be read",
+    ),
     (
         "CREATE TRIGGER t AFTER INSERT OR UPDATE OF id ON u FOR EACH ROW EXECUTE FUNCTION audit();
          CREATE FUNCTION d() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM e(); RETURN new; END';
@@ -315,6 +336,18 @@ const NOT_ASKED_ON_POSTGRES: &[(&str, &str)] = &[
     ("SET search_path = tenant, public; INSERT INTO cleaned VALUES (1)", ""),
     ("DROP OPERATOR IF EXISTS @@@ (int, int) CASCADE; DROP EVENT TRIGGER IF EXISTS gone", ""),
     ("LOCK TABLE u IN SHARE MODE; REFRESH MATERIALIZED VIEW mv; REINDEX TABLE u; CLUSTER t USING t_pkey", ""),
+    ("INSERT INTO marked VALUES (1)", ""),
+    ("DROP TRIGGER cleans ON cleaned; INSERT INTO cleaned VALUES (1)", "drops the trigger `cleans`"),
+    (
+        "CREATE FUNCTION d() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF tg_op = 'DELETE' THEN RAISE EXCEPTION 'cannot delete par'; END IF; RETURN new; END$$;
+         CREATE TRIGGER p BEFORE INSERT OR DELETE ON u FOR EACH ROW EXECUTE FUNCTION d(); INSERT INTO u VALUES (9)",
+        "",
+    ),
+    (
+        "CREATE FUNCTION d() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM par; RETURN new; END';
+         CREATE TRIGGER p AFTER UPDATE OF id OR DELETE ON u FOR EACH ROW EXECUTE FUNCTION d(); UPDATE u SET nothing = 1 WHERE true OR false",
+        "",
+    ),
     (
         "CREATE TABLE n (a int); CREATE FUNCTION d() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM n; RETURN new; END';
          CREATE TRIGGER own AFTER INSERT ON u FOR EACH ROW EXECUTE FUNCTION d(); INSERT INTO u VALUES (9)",
@@ -524,6 +557,9 @@ const ASKED_ON_MYSQL: &[(&str, &str)] = &[
         "runs `TRIGGER own ON owner`, and what it does cannot be read",
     ),
     ("DROP /*!99999 TEMPORARY */ TABLE c", "drops the table `c`"),
+    ("DROP /*!99999 TEMPORARY /* x */ /* y */ */ TABLE c", "drops the table `c`"),
+    ("DROP /*!99999 TEMPORARY */ TABLE c /*M! , px */", "drops the table `c`, drops the table `px`"),
+    ("CREATE /*!99999 TEMPORARY */ TABLE IF NOT EXISTS c (i int); DROP TABLE c", "drops the table `c`"),
     ("DROP /*M!999998 TEMPORARY */ TABLE c", "drops the table `c`"),
     ("DELETE /*!80000 b */ FROM c /*!80000 AS b */", "deletes rows of `c`"),
     (
@@ -587,6 +623,11 @@ const NOT_ASKED_ON_MYSQL: &[(&str, &str)] = &[
     ),
     ("HANDLER c OPEN; HANDLER c READ FIRST; HANDLER c CLOSE; FLUSH TABLES; ALTER EVENT ev DISABLE", ""),
     ("UPDATE cleaned SET a = 1 WHERE a = 2; UPDATE by_others SET a = 1 WHERE a = 2", ""),
+    ("DROP TRIGGER cleans; INSERT INTO cleaned VALUES (1)", "drops the trigger `cleans`"),
+    (
+        "CREATE TRIGGER own BEFORE INSERT ON owner FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'cannot delete c'; INSERT INTO owner VALUES (9)",
+        "",
+    ),
     (
         "CREATE TABLE n (a INT); CREATE TRIGGER own AFTER INSERT ON owner FOR EACH ROW DELETE FROM n; INSERT INTO owner VALUES (9)",
         "",
@@ -599,7 +640,7 @@ const NOT_ASKED_ON_MYSQL: &[(&str, &str)] = &[
 
 #[test]
 fn mysql_says_what_goes_with_what_a_script_drops() {
-    const BEFORE: [&str; 24] = [
+    const BEFORE: [&str; 25] = [
         "CREATE TABLE c (id INT PRIMARY KEY, email VARCHAR(255)) DEFAULT CHARSET utf8mb4",
         "INSERT INTO c VALUES (1, 'x'), (2, 'y')",
         "CREATE VIEW v AS SELECT id FROM c",
@@ -621,7 +662,8 @@ fn mysql_says_what_goes_with_what_a_script_drops() {
         "CREATE TABLE by_others (a INT)",
         "CREATE PROCEDURE asked(a INT) BEGIN IF a > 1 THEN CALL p(); END IF; END",
         "CREATE TRIGGER asks AFTER INSERT ON by_others FOR EACH ROW CALL asked(new.a)",
-        "CREATE TRIGGER one AFTER UPDATE ON by_others FOR EACH ROW SET @x = one()",
+        "CREATE PROCEDURE reads(a INT) READS SQL DATA SET @x = a",
+        "CREATE TRIGGER one AFTER UPDATE ON by_others FOR EACH ROW BEGIN SET @x = one(); CALL reads(1); END",
         "CREATE SEQUENCE sq",
         "CREATE EVENT ev ON SCHEDULE EVERY 1 YEAR DO DELETE FROM c",
     ];

@@ -34,10 +34,9 @@ pub(super) fn part(table: &TableName, log: &TableName, part: ClientPart<'_>) -> 
         }
         // Readers are not kept waiting. Programs that migrate at the same time are.
         ClientPart::Begin(_) => "BEGIN ISOLATION LEVEL READ COMMITTED;".to_owned(),
-        ClientPart::Outside(_) => String::new(),
+        ClientPart::Outside(_) | ClientPart::Remember(_) => String::new(),
         ClientPart::Commit(_) => "COMMIT;".to_owned(),
         ClientPart::Script(text, atomicity) => script(text, atomicity)?,
-        ClientPart::Remember(_) => String::new(),
         ClientPart::SetBack(text, first) => set_back(text, first),
         ClientPart::Append(record, digest) => rows.append(record, digest),
         ClientPart::Update(record) => rows.update(record),

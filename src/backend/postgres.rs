@@ -3,6 +3,7 @@
 use super::Schemas;
 use crate::dialect::TableName;
 
+mod callers;
 mod catalog;
 mod client;
 mod dangling;

@@ -1,5 +1,6 @@
 //! What scripts take away on a server: their words say what a statement drops, and the catalogue what that is and what goes with it.
 
+mod callers;
 mod deleting_triggers;
 mod inventory;
 mod names;
@@ -8,6 +9,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::callers::Callers;
 use self::deleting_triggers::DeletingTriggers;
 pub(super) use self::inventory::{Inventory, Surroundings};
 use self::names::Names;
@@ -46,6 +48,7 @@ pub(super) fn forecasts(
         created: BTreeSet::new(),
         functions: BTreeMap::new(),
         triggers: DeletingTriggers::default(),
+        callers: Callers::default(),
         made: BTreeMap::new(),
         has_renamed: false,
         is_known: true,
@@ -69,6 +72,7 @@ struct Reader<'s> {
     /// Whether functions that were asked about may change rows, by their names.
     functions: BTreeMap<String, bool>,
     triggers: DeletingTriggers,
+    callers: Callers,
     /// What the functions call that the scripts created, by their names; `None` for one that may change rows.
     made: BTreeMap<String, Option<Vec<ObjectName>>>,
     /// Whether the script makes MySQL change values that do not fit, instead of refusing them.
@@ -110,6 +114,10 @@ impl Reader<'_> {
         }
         for loss in grammar.in_each_reading(text, &tokens, Loss::of) {
             self.lose(loss, text);
+        }
+        if self.callers.are_in(self.server, text, &tokens) {
+            self.doubt();
+            self.add([Effect::new(EffectKind::Unread, Abridged(text).to_string(), Evidence::Catalog)]);
         }
         for table in grammar.in_each_reading(text, &tokens, Changed::by) {
             if let Changed::Rows(table) = table {

@@ -26,7 +26,11 @@ impl Inventory for Conn {
             Loss::Object(Dropped { kind: "table", name, is_replaced, .. }) => {
                 let kind = if *is_replaced { EffectKind::ReplacesTable } else { EffectKind::DropsTable };
                 let found = table(self, name, surroundings)?.filter(|table| !table.is_view);
-                Ok(found.map(|table| vec![table.effect(kind, surroundings)]))
+                match found {
+                    Some(table) => Ok(Some(vec![table.effect(kind, surroundings)])),
+                    // MariaDB drops a sequence too.
+                    None => sequence(self, name, surroundings),
+                }
             }
             Loss::Object(Dropped { kind: "view", name, .. }) => {
                 let found = table(self, name, surroundings)?.filter(|table| table.is_view);
@@ -93,13 +97,7 @@ impl Inventory for Conn {
                 if let Some(table) = replaced.filter(|table| !table.is_view) {
                     return Ok(Some(vec![table.effect(EffectKind::DropsTable, surroundings)]));
                 }
-                let sql = format!(
-                    "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'SEQUENCE' AND TABLE_SCHEMA = {} AND TABLE_NAME = {}",
-                    schema(name, surroundings),
-                    text(Some(&name.name))
-                );
-                let found = query::column::<String>(self, &sql).map_err(fault)?;
-                Ok(found.map(|name| vec![effect(EffectKind::DropsObject, described("sequence", &name))]))
+                sequence(self, name, surroundings)
             }
             Loss::Object(Dropped { kind: kind @ ("role" | "user"), name, .. }) => {
                 // A user who may not read it is told what the text says.
@@ -141,6 +139,24 @@ impl Inventory for Conn {
         );
         Ok(query::column::<u64>(self, &sql).map_err(fault)? != Some(0))
     }
+}
+
+/// A sequence.
+fn sequence(
+    conn: &mut Conn,
+    name: &ObjectName,
+    surroundings: Surroundings<'_>,
+) -> Result<Option<Vec<Effect>>, Fault> {
+    let sql = format!(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'SEQUENCE' AND TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+        schema(name, surroundings),
+        text(Some(&name.name))
+    );
+    let found = query::column::<String>(conn, &sql).map_err(fault)?;
+    let dropped = |name: String| {
+        vec![Effect::new(EffectKind::DropsObject, described("sequence", &name), Evidence::Catalog)]
+    };
+    Ok(found.map(dropped))
 }
 
 /// A table or view.

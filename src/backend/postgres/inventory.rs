@@ -2,6 +2,7 @@
 
 use postgres::{Client, Row};
 
+use super::callers::callers;
 use super::dependents::{Kinds, Root, dependents};
 use super::estimate::ESTIMATE;
 use super::fired::fired;
@@ -107,6 +108,10 @@ impl Inventory for Client {
         let names: Vec<&str> = functions.iter().map(|name| &*name.name).collect();
         let rows = query(self, UNREAD, &[Some(&names.join("\n"))]).map_err(fault)?;
         Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+
+    fn callers(&mut self) -> Result<Vec<String>, Fault> {
+        callers(self)
     }
 }
 

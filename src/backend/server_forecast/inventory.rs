@@ -24,6 +24,11 @@ pub(in crate::backend) trait Inventory {
     /// Whether one of these functions may change rows: it is not the server's own, and its text cannot be read or has a statement that changes
     /// something.
     fn has_unread(&mut self, functions: &[ObjectName]) -> Result<bool, Fault>;
+
+    /// The names of views, tables, domains and operators that call a function which deletes rows. By default there are none.
+    fn callers(&mut self) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
 }
 
 /// Where the names of a statement are looked up.

@@ -96,6 +96,10 @@ const POSTGRES: &str = "CREATE SCHEMA crm; CREATE TABLE crm.c (id int); INSERT I
     CREATE SCHEMA tenant; CREATE TABLE tenant.cleaned (a int);
     CREATE TABLE ruled (a int); CREATE RULE also AS ON INSERT TO ruled DO ALSO DELETE FROM u;
     CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq); CREATE VIEW of_operator AS SELECT 1 === 1;
+    CREATE FUNCTION purges_one(int) RETURNS int LANGUAGE plpgsql AS 'BEGIN DELETE FROM u; RETURN 1; END';
+    CREATE VIEW behind AS SELECT purges_one(1); CREATE VIEW further AS SELECT * FROM behind;
+    CREATE OPERATOR ### (RIGHTARG = int, FUNCTION = purges_one); CREATE DOMAIN guarded AS int CHECK (purges_one(VALUE) > 0);
+    CREATE TABLE filled (a int DEFAULT purges_one(1), b int); CREATE TABLE of_guarded (a guarded);
     CREATE SEQUENCE sq; CREATE TABLE ser (id int DEFAULT nextval('sq')); CREATE MATERIALIZED VIEW mv AS SELECT 1 AS a;";
 
 /// Scripts that take something away, and what a plan says of them.
@@ -245,6 +249,26 @@ const ASKED_ON_POSTGRES: &[(&str, &str)] = &[
          UPDATE t SET m = NULL WHERE id = 1; INSERT INTO u VALUES (9); INSERT INTO t (id) VALUES (999)",
         "runs `TRIGGER own ON t`, and what it does cannot be read",
     ),
+    ("SELECT * FROM further", "runs `SELECT * FROM further`, and what it does cannot be read"),
+    ("TABLE behind", "runs `TABLE behind`, and what it does cannot be read"),
+    ("SELECT ### 1", "runs `SELECT ### 1`, and what it does cannot be read"),
+    ("SELECT 1::guarded", "runs `SELECT 1::guarded`, and what it does cannot be read"),
+    (
+        "INSERT INTO filled (b) VALUES (1)",
+        "runs `INSERT INTO filled (b) VALUES (1)`, and what it does cannot be read",
+    ),
+    (
+        "INSERT INTO of_guarded VALUES (1)",
+        "runs `INSERT INTO of_guarded VALUES (1)`, and what it does cannot be read",
+    ),
+    (
+        "CREATE TABLE n AS SELECT * FROM \"behind\"",
+        "runs `CREATE TABLE n AS SELECT * FROM \"behind\"`, and what it does cannot be read",
+    ),
+    (
+        "EXPLAIN ANALYZE SELECT * FROM behind",
+        "runs `EXPLAIN ANALYZE SELECT * FROM behind`, and what it does cannot be read",
+    ),
     ("INSERT INTO ruled VALUES (1)", "runs `RULE also ON ruled`, and what it does cannot be read"),
     (
         "CREATE OR REPLACE RULE own AS ON INSERT TO t DO ALSO (SELECT 1; DELETE FROM u); INSERT INTO t (id) VALUES (999)",
@@ -298,6 +322,7 @@ const NOT_ASKED_ON_POSTGRES: &[(&str, &str)] = &[
         "",
     ),
     ("DROP TRIGGER IF EXISTS gone ON u; DROP FUNCTION IF EXISTS gone() CASCADE", ""),
+    ("CREATE VIEW again AS SELECT * FROM behind; EXPLAIN SELECT * FROM behind; COMMENT ON VIEW further IS 'x'", ""),
     ("CREATE RULE own AS ON INSERT TO t DO ALSO DELETE FROM u; INSERT INTO u VALUES (9)", ""),
     ("ALTER TABLE u DROP COLUMN IF EXISTS gone", ""),
     ("ALTER TABLE IF EXISTS gone DROP COLUMN a", ""),
@@ -545,6 +570,7 @@ const ASKED_ON_MYSQL: &[(&str, &str)] = &[
     ),
     ("DROP SEQUENCE sq", "drops the sequence `sq`"),
     ("CREATE OR REPLACE SEQUENCE c", "drops the table `c`"),
+    ("CREATE OR REPLACE TABLE sq (a INT)", "drops the sequence `sq`"),
     (
         "ALTER TABLE c MODIFY email VARCHAR(255) AS ('') STORED",
         "changes the type of the column `c.email`, which can cut its values",

@@ -1,0 +1,47 @@
+//! [`callers`]: what calls a function that deletes rows, without a statement that names the function.
+
+use postgres::Client;
+
+use super::{fault, query};
+use crate::fault::Fault;
+
+/// The functions whose text deletes something or names another one that does; and the views, the tables with such a default or check, the
+/// domains and the operators that call them. Comments and texts in a function do not count.
+const CALLERS: &str = r#"WITH RECURSIVE own AS (
+        SELECT p.oid, pg_catalog.lower(p.proname) AS name,
+            pg_catalog.regexp_split_to_array(pg_catalog.lower(pg_catalog.regexp_replace(
+                CASE WHEN p.prosrc = '' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END,
+                '--[^\n\r]*|/\*([^*]|\*+[^*/])*\*+/|''[^'']*''|"[^"]*"', ' ', 'g')), '\W+') AS words
+        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.provolatile = 'v'
+    ), deleting AS (
+        SELECT oid, name FROM own WHERE words && '{delete,truncate,drop}'
+        UNION SELECT o.oid, o.name FROM deleting d JOIN own o ON d.name = ANY (o.words)
+    ), callers AS (
+        SELECT 'pg_catalog.pg_proc'::regclass::oid AS class, oid AS object FROM deleting
+        UNION
+        SELECT owner.class, owner.object FROM callers
+        JOIN pg_catalog.pg_depend d ON d.refclassid = callers.class AND d.refobjid = callers.object
+        LEFT JOIN pg_catalog.pg_rewrite rule ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND rule.oid = d.objid
+            AND rule.rulename = '_RETURN'
+        LEFT JOIN pg_catalog.pg_attrdef def ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND def.oid = d.objid
+        LEFT JOIN pg_catalog.pg_constraint con ON d.classid = 'pg_catalog.pg_constraint'::regclass AND con.oid = d.objid
+            AND con.contype = 'c'
+        CROSS JOIN LATERAL (VALUES
+            ('pg_catalog.pg_class'::regclass::oid, coalesce(rule.ev_class, def.adrelid, nullif(con.conrelid, 0),
+                CASE WHEN callers.class = 'pg_catalog.pg_type'::regclass AND d.classid = 'pg_catalog.pg_class'::regclass THEN d.objid END)),
+            ('pg_catalog.pg_type'::regclass::oid, nullif(con.contypid, 0)),
+            ('pg_catalog.pg_operator'::regclass::oid, CASE WHEN d.classid = 'pg_catalog.pg_operator'::regclass THEN d.objid END)
+        ) owner (class, object)
+        WHERE owner.object IS NOT NULL AND (callers.class <> 'pg_catalog.pg_class'::regclass OR rule.oid IS NOT NULL)
+    )
+    SELECT relname::text FROM callers JOIN pg_catalog.pg_class c ON class = 'pg_catalog.pg_class'::regclass AND c.oid = object
+    UNION SELECT typname::text FROM callers JOIN pg_catalog.pg_type t ON class = 'pg_catalog.pg_type'::regclass AND t.oid = object
+    UNION SELECT oprname::text FROM callers JOIN pg_catalog.pg_operator o ON class = 'pg_catalog.pg_operator'::regclass AND o.oid = object
+    ORDER BY 1"#;
+
+/// The names of these objects.
+pub(super) fn callers(client: &mut Client) -> Result<Vec<String>, Fault> {
+    let rows = query(client, CALLERS, &[]).map_err(fault)?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

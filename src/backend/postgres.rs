@@ -3,6 +3,7 @@
 use super::Schemas;
 use crate::dialect::TableName;
 
+mod bodies;
 mod callers;
 mod catalog;
 mod client;

@@ -2,23 +2,21 @@
 
 use postgres::Client;
 
+use super::bodies::searching;
 use super::{fault, query};
 use crate::fault::Fault;
 
-/// The functions whose text deletes something or names another one that does; and the views, the tables with such a default or check, the
-/// domains and the operators that call them. Comments and texts in a function do not count.
-const CALLERS: &str = r#"WITH RECURSIVE own AS (
-        SELECT p.oid, pg_catalog.lower(p.proname) AS name,
-            pg_catalog.regexp_split_to_array(pg_catalog.lower(pg_catalog.regexp_replace(
-                CASE WHEN p.prosrc = '' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END,
-                '--[^\n\r]*|/\*([^*]|\*+[^*/])*\*+/|''[^'']*''|"[^"]*"', ' ', 'g')), '\W+') AS words
-        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.provolatile = 'v'
-    ), deleting AS (
-        SELECT oid, name FROM own WHERE words && '{delete,truncate,drop}'
-        UNION SELECT o.oid, o.name FROM deleting d JOIN own o ON d.name = ANY (o.words)
+/// The views, the tables with such a default or check, the domains and the operators that call a function that deletes something, itself or by
+/// another one that it calls.
+const CALLERS: &str = r"WITH RECURSIVE called AS (
+        SELECT DISTINCT p.oid AS root, p.oid AS function FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.classid IN ('pg_catalog.pg_rewrite'::regclass,
+            'pg_catalog.pg_attrdef'::regclass, 'pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_operator'::regclass)
+        AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.provolatile = 'v'
+        UNION CALLS
     ), callers AS (
-        SELECT 'pg_catalog.pg_proc'::regclass::oid AS class, oid AS object FROM deleting
+        SELECT 'pg_catalog.pg_proc'::regclass::oid AS class, root AS object FROM (DELETING) deleting
         UNION
         SELECT owner.class, owner.object FROM callers
         JOIN pg_catalog.pg_depend d ON d.refclassid = callers.class AND d.refobjid = callers.object
@@ -38,10 +36,10 @@ const CALLERS: &str = r#"WITH RECURSIVE own AS (
     SELECT relname::text FROM callers JOIN pg_catalog.pg_class c ON class = 'pg_catalog.pg_class'::regclass AND c.oid = object
     UNION SELECT typname::text FROM callers JOIN pg_catalog.pg_type t ON class = 'pg_catalog.pg_type'::regclass AND t.oid = object
     UNION SELECT oprname::text FROM callers JOIN pg_catalog.pg_operator o ON class = 'pg_catalog.pg_operator'::regclass AND o.oid = object
-    ORDER BY 1"#;
+    ORDER BY 1";
 
 /// The names of these objects.
 pub(super) fn callers(client: &mut Client) -> Result<Vec<String>, Fault> {
-    let rows = query(client, CALLERS, &[]).map_err(fault)?;
+    let rows = query(client, &searching(CALLERS), &[]).map_err(fault)?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -14,4 +14,4 @@ pub use objects::{
 pub use records::{assert_applied, assert_not_applied, assert_pending};
 pub(super) use rows::dangling_rows;
 pub use rows::{assert_foreign_keys_intact, assert_row_count, assert_row_count_at_least, assert_rows};
-pub(super) use text::difference;
+pub(super) use text::{difference, difference_of_rows, printable, require};

@@ -31,9 +31,9 @@ const TRIES: usize = 200;
 /// reference the same table or form a cycle. This function does not understand a `CHECK`: it tries values, among them the literals in the
 /// `CHECK`, until SQLite accepts one.
 ///
-/// Of three rows, the second has the defaults of its columns, and the third has `NULL` in each column that accepts it. If SQLite refuses
-/// that third row, `NULL` is left out of one column, and then of more. A column that a foreign key references has no `NULL`, so that it
-/// can be referenced.
+/// Of four rows, the second has the defaults of its columns, the third has `NULL` in each column that accepts it, and the fourth repeats the
+/// values of the first, except in the last column of each key. If SQLite refuses the third or fourth row, one column gets another value,
+/// and then more. A column that a foreign key references has no `NULL`, so that it can be referenced.
 ///
 /// The rows that are already in a table stay. Triggers run. If the database cannot be written, no row is inserted. A full-text
 /// table whose content is another table gets no rows, because triggers insert them. If your runner has a

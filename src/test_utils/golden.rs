@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use crate::diff::lines;
 
+use super::assertions::printable;
 use super::query::definitions;
 
 /// The environment variable with which the file is written and not compared.
@@ -57,6 +58,6 @@ pub(super) fn compare(path: &Path, found: &str) -> Result<(), String> {
     if expected.replace("\r\n", "\n") == found {
         return Ok(());
     }
-    let difference = lines(&expected, found).unwrap_or_default();
+    let difference = printable(&lines(&expected, found).unwrap_or_default());
     Err(format!("the schema is not the one in {shown}; {hint}\n{difference}"))
 }

@@ -8,6 +8,7 @@ use crate::id::MigrationId;
 use crate::runner::MigrationRunner;
 use crate::target::Target;
 
+use super::assertions::printable;
 use super::backend::TestBackend;
 use super::database::TestDatabase;
 use trial::{Moment, Outcome, Stop, Trial};
@@ -69,7 +70,7 @@ impl TestMigrations {
     }
 
     /// Sets how many rows [`verify_each_step_on_data`](Self::verify_each_step_on_data) generates for each table before each step. The
-    /// default is 3. With fewer rows, the first steps have no row with `NULL`.
+    /// default is 4. With fewer rows, the first steps have no row with `NULL`, or none that repeats the values of another.
     pub fn rows_per_table(mut self, rows: usize) -> Self {
         self.trial.rows = rows;
         self
@@ -296,5 +297,5 @@ fn checking<B: TestBackend>(
 
 #[track_caller]
 fn passed<T>(outcome: Outcome<T>) -> T {
-    outcome.unwrap_or_else(|message| panic!("{message}"))
+    outcome.unwrap_or_else(|message| panic!("{}", printable(&message)))
 }

@@ -8,6 +8,8 @@ use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::schema::Schema;
 
+use super::assertions::printable;
+
 /// The definitions of all tables, indexes, triggers and views, sorted. The tables of the engine and of SQLite are left out.
 ///
 /// # Panics
@@ -29,7 +31,8 @@ pub fn schema(conn: &Connection) -> Vec<String> {
 /// If the query fails.
 #[track_caller]
 pub fn rows(conn: &Connection, sql: &str) -> Vec<String> {
-    try_rows(conn, sql).unwrap_or_else(|error| panic!("the query `{sql}` fails: {error}"))
+    try_rows(conn, sql)
+        .unwrap_or_else(|error| panic!("{}", printable(&format!("the query `{sql}` fails: {error}"))))
 }
 
 pub(super) fn try_rows(conn: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::objects::{read, table_exists};
-use super::text::{difference, missing, tokens_of_column as tokens};
+use super::text::{difference, missing, printable, require, tokens_of_column as tokens};
 use crate::dialect::quote;
 use crate::sql::same_name;
 
@@ -29,7 +29,7 @@ use crate::sql::same_name;
 pub fn assert_column(conn: &Connection, table: &str, column: &str, definition: &str) {
     let found = existing(conn, table, column);
     let expected = understood(column, definition);
-    assert!(
+    require!(
         tokens(&expected) == tokens(&found),
         "the column `{column}` of `{table}` is another one:\n{}",
         difference(&expected, &found)
@@ -55,7 +55,7 @@ pub fn assert_column_not_exists(conn: &Connection, table: &str, column: &str) {
     let columns = read(columns(conn, table));
     let found = columns.iter().find(|(name, _)| same_name(name, column));
     if let Some((name, definition)) = found {
-        panic!("`{table}` has a column `{name}`: {definition}");
+        panic!("{}", printable(&format!("`{table}` has a column `{name}`: {definition}")));
     }
 }
 
@@ -89,7 +89,7 @@ fn understood(column: &str, definition: &str) -> String {
         tokens.sort();
         tokens
     };
-    assert!(
+    require!(
         sorted(definition) == sorted(understood),
         "`assert_column` compares type, NOT NULL, DEFAULT and PRIMARY KEY, but `{definition}` has something else; \
         use `assert_definition`"

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::text::{difference, missing, quoted, tokens};
+use super::text::{difference, missing, printable, quoted, require, tokens};
 use crate::sql::same_name;
 use crate::test_utils::query::definitions;
 
@@ -58,7 +58,7 @@ pub fn assert_index(conn: &Connection, index: &str, table: &str, columns: &[&str
     ));
     let (expected, found) =
         (format!("{table} ({})", columns.join(", ")), format!("{of} ({})", key.join(", ")));
-    assert!(
+    require!(
         same_name(&expected, &found),
         "the index `{index}` is another one:\n{}",
         difference(&expected, &found)
@@ -94,7 +94,7 @@ pub fn assert_unique(conn: &Connection, table: &str, columns: &[&str]) {
     let shown: Vec<String> = keys.iter().map(|key| format!("({})", key.join(", "))).collect();
     let known =
         if shown.is_empty() { "nothing is".to_owned() } else { format!("unique: {}", shown.join(", ")) };
-    assert!(
+    require!(
         keys.iter().any(|key| sorted(key) == sorted(&columns)),
         "({}) of `{table}` is not unique; {known}",
         columns.join(", ")
@@ -113,7 +113,7 @@ pub fn assert_trigger(conn: &Connection, trigger: &str, table: &str) {
         [trigger],
         |row| row.get(0),
     ));
-    assert!(same_name(&of, table), "the trigger `{trigger}` belongs to `{of}`, not to `{table}`");
+    require!(same_name(&of, table), "the trigger `{trigger}` belongs to `{of}`, not to `{table}`");
 }
 
 /// Asserts that no trigger has this name.
@@ -134,7 +134,7 @@ pub fn assert_view(conn: &Connection, view: &str) {
     exists(conn, VIEW, view);
     let sql = format!("SELECT * FROM main.{}", crate::dialect::quote(view));
     if let Err(error) = conn.prepare(&sql) {
-        panic!("the view `{view}` cannot be read: {error}");
+        panic!("{}", printable(&format!("the view `{view}` cannot be read: {error}")));
     }
 }
 
@@ -170,7 +170,7 @@ pub fn assert_definition(conn: &Connection, name: &str, sql: &str) {
         panic!("{}", missing("object", "objects", name, &all))
     };
     let expected = without_noise(sql);
-    assert!(
+    require!(
         named.iter().any(|it| without_noise(&it.sql) == expected),
         "the {} `{name}` is defined in another way:\n{}",
         first.kind,
@@ -193,7 +193,7 @@ fn without_noise(sql: &str) -> Vec<String> {
 #[track_caller]
 pub(super) fn exists(conn: &Connection, kind: Kind, name: &str) {
     let names = names(conn, kind);
-    assert!(is_there(conn, kind, name), "{}", missing(kind.0, kind.1, name, &names));
+    require!(is_there(conn, kind, name), "{}", missing(kind.0, kind.1, name, &names));
 }
 
 #[track_caller]
@@ -206,7 +206,7 @@ fn not_exists(conn: &Connection, kind: Kind, name: &str) {
     let names = names(conn, kind);
     let others =
         if names.is_empty() { String::new() } else { format!("\nthe {}: {}", kind.1, quoted(&names)) };
-    assert!(!is_there(conn, kind, name), "the {} `{name}` exists{others}", kind.0);
+    require!(!is_there(conn, kind, name), "the {} `{name}` exists{others}", kind.0);
 }
 
 /// Whether an object exists, whoever made it: the application, the engine or SQLite.
@@ -258,5 +258,5 @@ fn unique_keys(conn: &Connection, table: &str) -> Vec<Vec<String>> {
 
 #[track_caller]
 pub(super) fn read<T>(result: rusqlite::Result<T>) -> T {
-    result.unwrap_or_else(|error| panic!("the schema cannot be read: {error}"))
+    result.unwrap_or_else(|error| panic!("{}", printable(&format!("the schema cannot be read: {error}"))))
 }

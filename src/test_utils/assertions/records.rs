@@ -1,6 +1,6 @@
 //! The state of migrations.
 
-use super::text::{difference, quoted};
+use super::text::{difference, quoted, require};
 use crate::backend::Backend;
 use crate::runner::MigrationRunner;
 use crate::status::{Entry, State};
@@ -62,7 +62,7 @@ fn all<B: Backend>(
     };
     let state = |id: &str| entries.iter().find(|entry| entry.id == id).map(|entry: &Entry| &entry.state);
     let unknown: Vec<String> = ids.iter().filter(|id| state(id).is_none()).map(|&id| id.to_owned()).collect();
-    assert!(unknown.is_empty(), "neither the set nor the database knows {}", quoted(&unknown));
+    require!(unknown.is_empty(), "neither the set nor the database knows {}", quoted(&unknown));
     if ids.iter().all(|id| state(id).is_some_and(&is_it)) {
         return;
     }

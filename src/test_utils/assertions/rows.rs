@@ -3,8 +3,9 @@
 use rusqlite::Connection;
 
 use super::objects::table_exists;
-use super::text::difference;
+use super::text::{difference_of_rows, printable, require};
 use crate::dialect::quote;
+use crate::printable::Printable;
 use crate::test_utils::query::{rows, try_rows};
 
 /// How many rows a message shows at most.
@@ -27,11 +28,7 @@ const SHOWN: usize = 10;
 #[track_caller]
 pub fn assert_rows(conn: &Connection, sql: &str, expected: &[&str]) {
     let found = rows(conn, sql);
-    assert!(
-        found == expected,
-        "`{sql}` gives other rows:\n{}",
-        difference(&expected.join("\n"), &found.join("\n"))
-    );
+    require!(found == expected, "`{sql}` gives other rows:\n{}", difference_of_rows(expected, &found));
 }
 
 /// Asserts that a table has this many rows.
@@ -41,7 +38,7 @@ pub fn assert_rows(conn: &Connection, sql: &str, expected: &[&str]) {
 #[track_caller]
 pub fn assert_row_count(conn: &Connection, table: &str, expected: usize) {
     let (found, shown) = counted(conn, table);
-    assert!(found == expected, "`{table}` has {found} rows, not {expected}{shown}");
+    require!(found == expected, "`{table}` has {found} rows, not {expected}{shown}");
 }
 
 /// Asserts that a table has at least this many rows.
@@ -51,7 +48,7 @@ pub fn assert_row_count(conn: &Connection, table: &str, expected: usize) {
 #[track_caller]
 pub fn assert_row_count_at_least(conn: &Connection, table: &str, expected: usize) {
     let (found, shown) = counted(conn, table);
-    assert!(found >= expected, "`{table}` has {found} rows, not at least {expected}{shown}");
+    require!(found >= expected, "`{table}` has {found} rows, not at least {expected}{shown}");
 }
 
 /// Asserts that every foreign key references a row that exists. It does not matter whether the connection enforces foreign keys.
@@ -62,7 +59,7 @@ pub fn assert_row_count_at_least(conn: &Connection, table: &str, expected: usize
 pub fn assert_foreign_keys_intact(conn: &Connection) {
     match dangling_rows(conn) {
         Ok(None) => {}
-        Ok(Some(message)) => panic!("{message}"),
+        Ok(Some(message)) => panic!("{}", printable(&message)),
         Err(error) => panic!("the foreign keys cannot be checked: {error}"),
     }
 }
@@ -87,7 +84,8 @@ fn counted(conn: &Connection, table: &str) -> (usize, String) {
 }
 
 fn list(rows: &[String]) -> String {
-    let mut lines: Vec<String> = rows.iter().take(SHOWN).map(|row| format!("\n  {row}")).collect();
+    let mut lines: Vec<String> =
+        rows.iter().take(SHOWN).map(|row| format!("\n  {}", Printable(row))).collect();
     if rows.len() > SHOWN {
         lines.push(format!("\n  and {} more", rows.len() - SHOWN));
     }

@@ -19,13 +19,17 @@ pub(in crate::test_utils) enum Cell {
 /// The cells of a row: ordinary values first, and with each attempt others.
 pub(super) fn cells(table: &Table, number: usize, attempt: usize) -> Vec<Cell> {
     let mut draw = Draw::new(&table.name, number, attempt);
+    // A check of several columns, a trigger or an index of an expression may refuse the row because of one column only.
+    let special = table.columns.iter().filter(|column| match number % 4 {
+        2 => column.is_nullable,
+        3 => !column.is_distinct,
+        _ => false,
+    });
     // Some tries must be left for other values.
-    let nullable = table.columns.iter().filter(|column| column.is_nullable).take(100);
-    if number % 3 == 2 && (1..=nullable.clone().count()).contains(&attempt) {
-        // A check of several columns or a trigger may refuse NULL in one of them only.
-        let filled = nullable.clone().nth(attempt - 1).map(|column| &column.name);
+    if (1..=special.clone().take(100).count()).contains(&attempt) {
+        let other = special.clone().nth(attempt - 1).map(|column| &column.name);
         let cell = |column: &Column| {
-            if filled == Some(&column.name) { present(column, number) } else { ordinary(column, number) }
+            if other == Some(&column.name) { present(column, number) } else { ordinary(column, number) }
         };
         return table.columns.iter().map(cell).collect();
     }
@@ -35,10 +39,11 @@ pub(super) fn cells(table: &Table, number: usize, attempt: usize) -> Vec<Cell> {
     table.columns.iter().map(cell).collect()
 }
 
-/// Of three rows, the second has defaults and the third `NULL`, where that is possible.
+/// Of four rows, the second has defaults, the third `NULL`, and the fourth the values of the first, where that is possible.
 fn ordinary(column: &Column, number: usize) -> Cell {
-    match number % 3 {
+    match number % 4 {
         _ if column.role == Role::Rowid => Cell::Default,
+        3 if !column.is_distinct => present(column, number - 3),
         2 if column.is_nullable => Cell::Null,
         1 if column.has_default && column.role != Role::Reference => Cell::Default,
         _ => present(column, number),

@@ -1,6 +1,8 @@
 //! [`Filled`]: what rows were inserted.
 
-use std::fmt;
+use std::fmt::{self, Write};
+
+use crate::printable::Escaped;
 
 /// What [`fill`](super::fill) inserted. Its Display has one line for each table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,7 @@ impl fmt::Display for Filled {
 impl fmt::Display for FilledTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { table, rows, wanted, problem, null_columns, .. } = self;
+        let f = &mut Escaped(f);
         match problem {
             Some(problem) => write!(f, "`{table}`: {rows} of {wanted} rows: {problem}")?,
             None => write!(f, "`{table}`: {rows} rows")?,

@@ -163,6 +163,12 @@ impl Load<'_> {
         for reference in &table.references {
             self.resolve(at, later, number, cells, reference, &mut draft)?;
         }
+        for (column, cell) in cells.iter().enumerate() {
+            // The rest of a key whose other columns are NULL, so that it references nothing.
+            if let (Cell::Parent(number), false) = (cell, draft.is_fixed(column)) {
+                draft.fix(column, table.columns[column].value(*number));
+            }
+        }
         self.execute(table, draft.into_values())
     }
 

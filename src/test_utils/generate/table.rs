@@ -26,6 +26,8 @@ pub(in crate::test_utils) struct Column {
     pub(in crate::test_utils) is_nullable: bool,
     pub(in crate::test_utils) has_default: bool,
     pub(in crate::test_utils) role: Role,
+    /// It keeps the rows of a key apart: the last column of a unique index.
+    pub(super) is_distinct: bool,
     /// Some values were refused by a check of this column alone.
     pub(in crate::test_utils) is_checked: bool,
     /// Values to try, ordinary ones first.
@@ -108,6 +110,9 @@ impl Table {
         for column in &mut columns {
             column.pool = pool::candidates(column.kind, &column.name, &checks);
             column.pool.extend(objects.iter().filter(|_| column.kind.has_texts()).cloned());
+            if column.role == Role::Rowid {
+                column.pool.retain(|value| *value != Value::Integer(i64::MAX));
+            }
             let is_accepted = accepted(conn, &column.name, &checks);
             // Otherwise every row with NULL wherever it may be would be refused, and other columns would get no NULL either.
             column.is_nullable &= is_accepted(&Value::Null);
@@ -131,7 +136,9 @@ impl Table {
 fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
     // Generated columns and those that a virtual table hides cannot be inserted. A primary key that is the rowid has no index.
     let sql = "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk > 0,
-        pk > 0 AND lower(type) = 'integer' AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'pk'), hidden
+        pk > 0 AND lower(type) = 'integer' AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'pk'), hidden,
+        EXISTS (SELECT 1 FROM pragma_index_list(?1, 'main') AS i WHERE i.\"unique\"
+            AND cid = (SELECT k.cid FROM pragma_index_info(i.name, 'main') AS k ORDER BY k.seqno DESC LIMIT 1))
         FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
     let mut statement = conn.prepare(sql)?;
     let columns = statement.query_map([table], |row| {
@@ -143,6 +150,7 @@ fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
             is_nullable: !row.get::<_, bool>(2)? && !is_key,
             has_default: row.get(3)?,
             role: if row.get(5)? { Role::Rowid } else { Role::Data },
+            is_distinct: row.get(7)?,
             is_checked: false,
             pool: Vec::new(),
         }))

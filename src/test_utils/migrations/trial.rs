@@ -66,7 +66,7 @@ impl<B: TestBackend> Trial<B> {
     pub(super) fn new(runner: MigrationRunner<B>) -> Self {
         let (stops, exempt) = (Vec::new(), Vec::new());
         let create = Box::new(TestDatabase::fresh);
-        Self { runner, stops, end: Target::Latest, goes_back: false, rows: 3, exempt, create }
+        Self { runner, stops, end: Target::Latest, goes_back: false, rows: 4, exempt, create }
     }
 
     /// Opens a database like the application does.

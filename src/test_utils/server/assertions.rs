@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::backend::{TestConnection, TestDriver};
-use crate::test_utils::assertions::difference;
+use crate::test_utils::assertions::{difference, difference_of_rows, printable, require};
 use crate::test_utils::backend::TestBackend;
 use crate::test_utils::golden;
 
@@ -17,7 +17,7 @@ use crate::test_utils::golden;
 #[track_caller]
 pub fn rows<C: TestConnection>(conn: &mut C, sql: &str) -> Vec<String> {
     C::Backend::rows(&mut C::Backend::borrow(conn), sql)
-        .unwrap_or_else(|fault| panic!("the query `{sql}` fails: {fault}"))
+        .unwrap_or_else(|fault| panic!("{}", printable(&format!("the query `{sql}` fails: {fault}"))))
 }
 
 /// Asserts that a query gives exactly these rows, in this order. Write the values of a row with `|` between them, as [`rows`] does.
@@ -27,11 +27,7 @@ pub fn rows<C: TestConnection>(conn: &mut C, sql: &str) -> Vec<String> {
 #[track_caller]
 pub fn assert_rows<C: TestConnection>(conn: &mut C, sql: &str, expected: &[&str]) {
     let found = rows(conn, sql);
-    assert!(
-        found == expected,
-        "`{sql}` gives other rows:\n{}",
-        difference(&expected.join("\n"), &found.join("\n"))
-    );
+    require!(found == expected, "`{sql}` gives other rows:\n{}", difference_of_rows(expected, &found));
 }
 
 /// Asserts that a table has this many rows. On PostgreSQL, a table in another schema is written `schema.table`.
@@ -41,8 +37,11 @@ pub fn assert_rows<C: TestConnection>(conn: &mut C, sql: &str, expected: &[&str]
 #[track_caller]
 pub fn assert_row_count<C: TestConnection>(conn: &mut C, table: &str, expected: u64) {
     match C::Backend::count(&mut C::Backend::borrow(conn), table) {
-        Some(found) => assert!(found == expected, "`{table}` has {found} rows, not {expected}"),
-        None => panic!("the rows of `{table}` cannot be counted; does the table exist?"),
+        Some(found) => require!(found == expected, "`{table}` has {found} rows, not {expected}"),
+        None => panic!(
+            "{}",
+            printable(&format!("the rows of `{table}` cannot be counted; does the table exist?"))
+        ),
     }
 }
 
@@ -63,7 +62,7 @@ pub fn schema<C: TestConnection<Backend: TestBackend>>(conn: &mut C) -> Vec<Stri
 #[track_caller]
 pub fn assert_schema<C: TestConnection<Backend: TestBackend>>(conn: &mut C, expected: &[&str]) {
     let found = schema(conn);
-    assert!(
+    require!(
         found == expected,
         "the schema is another one:\n{}",
         difference(&expected.join("\n"), &found.join("\n"))

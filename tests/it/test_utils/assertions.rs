@@ -316,3 +316,31 @@ fn a_message_about_a_file_that_is_no_database_has_words_only() {
     let shown = message(|| drop(twice.runner()));
     assert!(shown.contains("1_a") && !shown.contains("{ "), "{shown}");
 }
+
+#[test]
+fn what_a_terminal_would_obey_is_escaped_and_a_row_is_one_line() {
+    const BAD: &str = "\u{1b}]0;x\u{7}\u{202e}";
+    let conn = made(&format!(
+        "CREATE TABLE \"t{BAD}\" (b); INSERT INTO \"t{BAD}\" VALUES ('{BAD}' || char(10) || 'y')"
+    ));
+    let query = format!("SELECT * FROM \"t{BAD}\"");
+    for shown in [
+        message(|| assert_rows(&conn, &query, &["a"])),
+        message(|| assert_rows(&conn, &format!("SELECT \"{BAD}"), &[])),
+        message(|| assert_row_count(&conn, &format!("t{BAD}"), 2)),
+        message(|| assert_table_exists(&conn, "other")),
+        message(|| assert_table_not_exists(&conn, &format!("t{BAD}"))),
+        message(|| assert_column(&conn, &format!("t{BAD}"), "b", "TEXT")),
+        message(|| assert_index(&conn, BAD, &format!("t{BAD}"), &["b"])),
+        message(|| assert_definition(&conn, &format!("t{BAD}"), &format!("CREATE TABLE a (\"{BAD}\")"))),
+    ] {
+        assert!(shown.contains("\\u{1b}]0;x\\u{7}\\u{202e}"), "{shown:?}");
+        assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{shown:?}");
+    }
+    let shown = message(|| assert_rows(&conn, &query, &["a"]));
+    assert!(shown.ends_with("-a\n+\\u{1b}]0;x\\u{7}\\u{202e}\\ny"), "{shown}");
+    let shown = message(|| assert_rows(&conn, "SELECT char(10)", &["\\n"]));
+    assert!(shown.ends_with("-\"\\\\n\"\n+\"\\n\""), "{shown}");
+    let shown = switchy_schema::test_utils::fill(&conn, 1).to_string();
+    assert_eq!(shown, "`t\\u{1b}]0;x\\u{7}\\u{202e}`: 1 rows");
+}

@@ -65,13 +65,16 @@ fn a_table_without_generated_rows_must_exist_at_some_step() {
 fn the_way_back_must_keep_the_rows() {
     let down = "DROP TABLE c; DELETE FROM a WHERE b IS NULL";
     let loses = || TestMigrations::of([A, Migration::reversible("2_c", "CREATE TABLE c (d)", down)]);
-    let expected =
-        "undoing `2_c` loses rows:\n  `a` had 3 rows before `2_c` and before undoing it, and has 2 now";
-    assert_eq!(message(|| loses().roll_back().verify_each_step_on_data()), expected);
+    let expected = |before, now| {
+        format!(
+            "undoing `2_c` loses rows:\n  `a` had {before} rows before `2_c` and before undoing it, and has {now} now"
+        )
+    };
+    assert_eq!(message(|| loses().roll_back().verify_each_step_on_data()), expected(4, 3));
     loses().roll_back().without_generated_rows("a").verify_each_step_on_data();
     let seeded =
         || loses().seed_before("2_c", |conn| conn.execute_batch("INSERT INTO a VALUES (1), (2), (NULL)"));
-    assert_eq!(message(|| seeded().verify_full_cycle()), expected);
+    assert_eq!(message(|| seeded().verify_full_cycle()), expected(3, 2));
     // What the way up has deleted or added is not a loss of the way back.
     for (up, down) in [
         ("DELETE FROM a WHERE b IS NULL", "SELECT 1"),

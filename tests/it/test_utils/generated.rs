@@ -271,3 +271,46 @@ fn a_row_with_null_has_null_in_all_columns_but_one_if_all_are_refused() {
         }
     }
 }
+
+#[test]
+fn a_row_in_four_repeats_the_values_of_another_one_where_it_may() {
+    for (schema, expected) in [
+        ("CREATE TABLE a (b TEXT NOT NULL, c INT)", "b 1|1"),
+        ("CREATE TABLE a (b TEXT UNIQUE, c INT, d TEXT NOT NULL DEFAULT 'd')", "b 4|1|d 1"),
+        ("CREATE TABLE a (b TEXT, c INT, d REAL, PRIMARY KEY (b, c)) WITHOUT ROWID", "b 1|4|1.5"),
+        (
+            "CREATE TABLE a (b TEXT, c TEXT, d INT); CREATE UNIQUE INDEX i ON a (lower(c)) WHERE d > 0",
+            "b 1|c 4|1",
+        ),
+        ("CREATE TABLE a (b INT REFERENCES p, c INT); CREATE TABLE p (id INTEGER PRIMARY KEY)", "1|1"),
+    ] {
+        let conn = made(schema);
+        fill(&conn, 4).assert_complete();
+        let shown = rows(&conn, "SELECT * FROM a");
+        assert!(shown.iter().any(|row| row == expected), "{schema}: {shown:?}");
+        assert_eq!(rows(&conn, "SELECT count(*) FROM a"), ["4"]);
+    }
+}
+
+/// The greatest number is the last that SQLite gives out: with `AUTOINCREMENT`, the table would be full.
+#[test]
+fn a_table_that_numbers_its_rows_is_not_full_after_some() {
+    let conn = made(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, b INT NOT NULL, c INT NOT NULL, CHECK (b < c), CHECK (c - b <= 100))",
+    );
+    fill(&conn, 200).assert_complete();
+}
+
+#[test]
+fn a_part_of_a_key_that_references_nothing_has_a_value() {
+    let conn = made(
+        "CREATE TABLE nodes (tree INT NOT NULL, id INT NOT NULL, up INT, PRIMARY KEY (tree, id),
+            FOREIGN KEY (tree, up) REFERENCES nodes (tree, id)) STRICT, WITHOUT ROWID;
+        CREATE TABLE p (a INT, b INT, PRIMARY KEY (a, b));
+        CREATE TABLE c (a INT NOT NULL, b INT, FOREIGN KEY (a, b) REFERENCES p)",
+    );
+    fill(&conn, 4).assert_complete();
+    assert_foreign_keys_intact(&conn);
+    assert_eq!(rows(&conn, "SELECT count(*) > count(up) AND count(up) > 0 FROM nodes"), ["1"]);
+    assert_eq!(rows(&conn, "SELECT count(*) > count(b) AND count(b) > 0 FROM c"), ["1"]);
+}

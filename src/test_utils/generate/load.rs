@@ -277,8 +277,9 @@ impl Load<'_> {
         let columns: Vec<String> = reference.pairs.iter().map(|(_, of)| quote(of)).collect();
         let columns_of_key = columns.len();
         let is_key = columns.iter().map(|column| format!("{column} IS NOT NULL")).collect::<Vec<_>>();
+        // Without an order, an index decides which rows are referenced, and the one with NULL might not be.
         let sql = format!(
-            "SELECT {} FROM main.{} WHERE {} LIMIT {PARENTS}",
+            "SELECT {0} FROM main.{1} WHERE {2} ORDER BY {0} LIMIT {PARENTS}",
             columns.join(", "),
             quote(&reference.parent),
             is_key.join(" AND ")

@@ -133,7 +133,7 @@ fn foreign_keys_are_followed() {
 }
 
 #[test]
-fn a_row_in_three_is_null_where_it_may_be_and_another_one_has_the_defaults() {
+fn a_row_in_four_is_null_where_it_may_be_and_another_one_has_the_defaults() {
     let (conn, filled) =
         filled("CREATE TABLE a (b TEXT, c TEXT DEFAULT 'c', d TEXT NOT NULL DEFAULT 'd', e TEXT NOT NULL)");
     assert_eq!(filled.to_string(), "`a`: 3 rows");
@@ -313,4 +313,18 @@ fn a_part_of_a_key_that_references_nothing_has_a_value() {
     assert_foreign_keys_intact(&conn);
     assert_eq!(rows(&conn, "SELECT count(*) > count(up) AND count(up) > 0 FROM nodes"), ["1"]);
     assert_eq!(rows(&conn, "SELECT count(*) > count(b) AND count(b) > 0 FROM c"), ["1"]);
+}
+
+#[test]
+fn the_row_with_null_is_referenced_whatever_indexes_there_are() {
+    for index in ["", "CREATE INDEX i ON p (name)", "CREATE UNIQUE INDEX i ON p (name, id DESC)"] {
+        let conn = made(&format!(
+            "CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT NOT NULL, age INT);
+            CREATE TABLE c (id INTEGER PRIMARY KEY, p INT NOT NULL REFERENCES p);
+            {index}"
+        ));
+        fill(&conn, 4).assert_complete();
+        let found = rows(&conn, "SELECT count(*) FROM c JOIN p ON p.id = c.p WHERE p.age IS NULL");
+        assert_eq!(found, ["1"], "{index}");
+    }
 }

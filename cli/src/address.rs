@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use percent_encoding::percent_decode_str;
+
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 
@@ -42,7 +44,10 @@ impl Address {
     /// The text is not an address. The error does not repeat the text, which may contain a password.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         // A path may begin and end with spaces.
-        if let Some(rest) = text.strip_prefix("sqlite:").or_else(|| text.strip_prefix("sqlite3:")) {
+        let is_sqlite = |(scheme, _): &(&str, &str)| {
+            ["sqlite", "sqlite3"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+        };
+        if let Some((_, rest)) = text.split_once(':').filter(is_sqlite) {
             return Self::sqlite(rest.strip_prefix("//").unwrap_or(rest));
         }
         let (path, text) = (text, text.trim());
@@ -67,7 +72,7 @@ impl Address {
             Some("mysql" | "mariadb") => Ok(Self::Mysql(url::parse("mysql", text)?)),
             _ if keywords::are_in(text) => Ok(Self::Postgres(keywords::parse(text)?)),
             _ if text == ":memory:" => Self::sqlite(text),
-            scheme if scheme != Some("file") && is_sqlite_file(path) => Self::sqlite(path),
+            _ if is_sqlite_file(path) && !scheme.as_deref().is_some_and(is_other_form) => Self::sqlite(path),
             _ if ["@tcp(", "@unix("].iter().any(|part| text.contains(part)) => Err(url::of_go()),
             Some(scheme) if is_scheme(scheme) => {
                 let meant = meant(scheme).map_or_else(
@@ -86,15 +91,21 @@ impl Address {
         }
     }
 
-    fn sqlite(path: &str) -> Result<Self> {
-        // As in `sqlite:app.db?mode=rwc`. It would become a part of the file's name.
-        if let Some((before, options)) = path.split_once('?').filter(|(_, options)| options.contains('=')) {
-            let what = "the address of a SQLite database has no options";
-            return Err(Failure::usage(format!("{what}; leave out `?{options}` behind {before}")));
-        }
+    fn sqlite(text: &str) -> Result<Self> {
+        let path = match text.strip_prefix("file:") {
+            Some(rest) => &path_of_uri(rest)?,
+            None => text,
+        };
         match path {
             ":memory:" => Ok(Self::Sqlite(SqliteFile::Memory)),
             "" => Err(Failure::usage(format!("the address of the database names no file; {FORMS}"))),
+            _ if has_parameters(text) => {
+                let what =
+                    "the address of the database ends with parameters, `?NAME=VALUE`, as in other tools";
+                Err(Failure::usage(format!(
+                    "{what}; leave them out, since here they would be part of the file's name"
+                )))
+            }
             path => Ok(Self::Sqlite(SqliteFile::At(path.into()))),
         }
     }
@@ -149,6 +160,34 @@ impl Address {
 fn is_sqlite_file(text: &str) -> bool {
     let extension = Path::new(text).extension().and_then(|extension| extension.to_str());
     !text.contains("://") && matches!(extension, Some("db" | "sqlite" | "sqlite3"))
+}
+
+/// Whether a path ends as a URL of another tool does: `app.db?mode=rwc`.
+fn has_parameters(path: &str) -> bool {
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_parameter = |part: &str| part.split_once('=').is_some_and(|(name, _)| is_name(name));
+    path.rsplit_once('?').is_some_and(|(_, query)| query.split('&').all(is_parameter))
+}
+
+/// The path in a URI of SQLite, without its `file:`. Commands that look at the file, and not only open it, need the path.
+///
+/// # Errors
+/// It is not text.
+fn path_of_uri(rest: &str) -> Result<String> {
+    let rest = rest.strip_prefix("//localhost/").map_or_else(
+        || rest.strip_prefix("//").unwrap_or(rest).to_owned(),
+        |absolute| format!("/{absolute}"),
+    );
+    let decoded = percent_decode_str(&rest).decode_utf8();
+    let path =
+        decoded.map_err(|_| Failure::usage("the address of the database is not UTF-8 after its `file:`"))?;
+    Ok(path.into_owned())
+}
+
+/// Whether other tools begin an address with this, so that it is not the beginning of a file's name. SQLite itself knows `file:`.
+fn is_other_form(scheme: &str) -> bool {
+    scheme != "file" && meant(scheme).is_some()
 }
 
 fn is_scheme(text: &str) -> bool {

@@ -321,7 +321,7 @@ fn what_an_address_cannot_be_is_said_with_what_it_can_be() {
         "postgres://db/app?target_session_attrs=prefer-standby",
         "sqlite://app.db?mode=rwc",
         "app.db?mode=rwc",
-        "file:app.db",
+        "file:app.db?mode=ro",
         "postgres://db/app?hostaddr=db",
         "postgres://a,b/app?port=1,2,3",
         "postgres://a/app?hostaddr=::1,::2",
@@ -514,4 +514,49 @@ fn the_history_is_kept_in_a_schema() {
     ]);
     assert!(!shell.path().join("app.db").exists());
     shell.assert("schema_of_history");
+}
+
+/// The address of another tool named a new file, such as `app.db?mode=rwc`, and the database stayed as it was.
+#[test]
+fn the_address_of_another_tool_never_names_another_file() {
+    for (address, is_it) in [
+        ("sqlite:app.db", true),
+        ("SQLite:app.db", true),
+        ("sqlite://app.db", true),
+        ("file:app.db", true),
+        ("sqlite:file:app.db", true),
+        ("sqlite:file:app%2Edb", true),
+        ("sqlite:app.db?mode=rwc", false),
+        ("sqlite://app.db?mode=rwc&cache=shared", false),
+        ("sqlite::memory:?cache=shared", false),
+        ("sqlite:file:app.db?mode=rwc", false),
+        ("file:app.db?mode=memory", false),
+        ("sqlite3:app.db", true),
+        ("sqlite3://app.db", true),
+        ("sqlite+aiosqlite:app.db", false),
+    ] {
+        let mut shell = with_migration();
+        shell.set("SWITCHY_DATABASE_URL", address);
+        let output = shell.run("migrate");
+        let expected = if is_it { 0 } else { 2 };
+        assert_eq!(output.status.code(), Some(expected), "{address}: {}", shell.log);
+        let mut files: Vec<_> =
+            fs::read_dir(shell.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        files.sort();
+        let made: &[&str] = if is_it { &["app.db", "app.db-migrate"] } else { &[] };
+        assert_eq!(files, [made, &["migrations"]].concat(), "{address}");
+        if is_it {
+            let seen = shell.run("status");
+            assert!(
+                String::from_utf8_lossy(&seen.stdout).contains("_a  applied"),
+                "{address}: {}",
+                shell.log
+            );
+        }
+    }
+    // A file can have a question mark in its name.
+    let mut shell = with_migration();
+    shell.set("SWITCHY_DATABASE_URL", "sqlite:what?.db");
+    succeeds(&mut shell, "migrate");
+    assert!(shell.path().join("what?.db").exists());
 }

@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 
 use super::draw::Draw;
-use super::table::{Column, Role, Table};
+use super::table::{Column, Role, Table, Values};
 
 /// What a generated row has in a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +22,7 @@ pub(super) fn cells(table: &Table, number: usize, attempt: usize) -> Vec<Cell> {
     // A check of several columns, a trigger or an index of an expression may refuse the row because of one column only.
     let special = table.columns.iter().filter(|column| match number % 4 {
         2 => column.is_nullable,
-        3 => !column.is_distinct,
+        3 => column.values == Values::Repeated,
         _ => false,
     });
     // Some tries must be left for other values.
@@ -43,7 +43,7 @@ pub(super) fn cells(table: &Table, number: usize, attempt: usize) -> Vec<Cell> {
 fn ordinary(column: &Column, number: usize) -> Cell {
     match number % 4 {
         _ if column.role == Role::Rowid => Cell::Default,
-        3 if !column.is_distinct => present(column, number - 3),
+        3 if column.values == Values::Repeated => present(column, number - 3),
         2 if column.is_nullable => Cell::Null,
         1 if column.has_default && column.role != Role::Reference => Cell::Default,
         _ => present(column, number),

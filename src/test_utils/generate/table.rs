@@ -26,8 +26,7 @@ pub(in crate::test_utils) struct Column {
     pub(in crate::test_utils) is_nullable: bool,
     pub(in crate::test_utils) has_default: bool,
     pub(in crate::test_utils) role: Role,
-    /// It keeps the rows of a key apart: the last column of a unique index.
-    pub(super) is_distinct: bool,
+    pub(super) values: Values,
     /// Some values were refused by a check of this column alone.
     pub(in crate::test_utils) is_checked: bool,
     /// Values to try, ordinary ones first.
@@ -43,6 +42,14 @@ pub(in crate::test_utils) enum Role {
     Rowid,
     /// From another row: it is part of a foreign key.
     Reference,
+}
+
+/// Whether several rows have the same value in a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Values {
+    Repeated,
+    /// It keeps the rows of a key apart: it is the last column of a unique index.
+    Distinct,
 }
 
 /// A foreign key.
@@ -150,7 +157,7 @@ fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
             is_nullable: !row.get::<_, bool>(2)? && !is_key,
             has_default: row.get(3)?,
             role: if row.get(5)? { Role::Rowid } else { Role::Data },
-            is_distinct: row.get(7)?,
+            values: if row.get(7)? { Values::Distinct } else { Values::Repeated },
             is_checked: false,
             pool: Vec::new(),
         }))

@@ -257,6 +257,6 @@ fn many_rows_cost_mariadb_one_message_more_than_one_row() {
     let said = || messages_to_mysql(&listener.said.lock().unwrap());
     let script = |n| format!("{}{}", three(n), format!(";\nINSERT INTO t{n} VALUES (3, 4)").repeat(40));
     let costs = costs::<Mysql>(script, |it| drop(it.run(&mut conn).unwrap()), said);
-    // The engine and the triggers of the table.
-    assert_eq!(costs, [12; 3]);
+    // The engine and the triggers of the table. A step that a slow machine holds up for a second needs another transaction.
+    assert_eq!(costs.iter().min(), Some(&12), "{costs:?}");
 }

@@ -73,8 +73,8 @@ impl<B: Kind> Run<'_, B> {
         End { picture: B::picture(&mut client), duration }
     }
 
-    /// Kills at each of these moments: (moment, the unfinished step, or `*` if it is unknown). Other moments are a percentage of the
-    /// duration of a run.
+    /// Kills at each of these moments: (moment, the unfinished step as [`is_left`] reads it). Other moments are a percentage of the duration
+    /// of a run.
     pub(super) fn kill_at(&self, moments: &[(&str, &str)]) {
         let Some(first) = self.databases() else { return };
         let end = self.undisturbed(&first[0]);
@@ -134,7 +134,7 @@ impl<B: Kind> Run<'_, B> {
         let by_hand = if self.direction == Direction::Down { B::HALF } else { "" };
         let (unfinished, _) = finish::<B>(self.set, &mut client, self.direction, by_hand, &context);
         let left = left(unfinished.as_ref());
-        assert!(expected == "*" || left == expected, "{context}: {left:?}");
+        assert!(is_left(&left, expected), "{context}: {left:?}");
         assert_eq!(B::picture(&mut client), end.picture, "{context}");
     }
 }
@@ -215,6 +215,12 @@ pub(super) fn left(record: Option<&Record>) -> String {
     format!("{} {}{is_unknown}", record.id, dirty.statement.unwrap_or(0))
 }
 
+/// Whether the unfinished step is one of those in `6_many 2 or 6_many 3`, or `*` allows any. Statements of MySQL that share a transaction are
+/// several expected steps: after a second the engine ends the transaction, so a slow machine may have recorded some of them.
+pub(super) fn is_left(left: &str, expected: &str) -> bool {
+    expected == "*" || expected.split(" or ").any(|one| one == left)
+}
+
 const UP_POSTGRES: [(&str, &str); 19] = [
     ("started 1", ""),
     ("inside row 2", ""),
@@ -275,14 +281,14 @@ const UP_MYSQL: [(&str, &str); 23] = [
     ("finished 4", "4_dropping 6"),
     ("finished 5", ""),
     ("started 6", "6_many 0"),
-    ("inside row 33: UPDATE gate SET", "6_many 2"),
+    ("inside row 33: UPDATE gate SET", "6_many 2 or 6_many 3 or 6_many 4"),
     // Under `Lock::Row` the end of the last statement is recorded, and else that of the step says it.
     ("finished 6", "*"),
 ];
 
 const DOWN_MYSQL: [(&str, &str); 16] = [
     ("started 1", "6_many 0"),
-    ("inside row 37: UPDATE gate SET", "6_many 0"),
+    ("inside row 37: UPDATE gate SET", "6_many 0 or 6_many 2"),
     ("inside many: DROP TABLE", "6_many 4?"),
     ("started 2", ""),
     ("inside row 27", ""),

@@ -28,7 +28,7 @@ fn tables_of_which_some_are_gone_are_noticed() {
         // A quick server may be done with it before this is read.
         let has_begun =
             "SELECT 1 FROM __switchy_migrations WHERE mark IS NOT NULL OR statement > 2 OR dirty = 0";
-        wait_until("the drop", || Mysql::try_rows(&mut conn, has_begun).is_some_and(|rows| !rows.is_empty()));
+        wait_until("the drop", || Mysql::try_rows(&mut conn, has_begun).is_ok_and(|rows| !rows.is_empty()));
         thread::sleep(Duration::from_millis(round * 4));
         server.kill();
         server.restart();

@@ -123,9 +123,9 @@ fn a_recovery_waits_for_a_commit_that_is_under_way() {
         AND NOT EXISTS (SELECT 1 FROM pg_locks JOIN pg_class ON pg_class.oid = relation
             WHERE relname = 'trace' AND pg_locks.pid = pg_stat_activity.pid)";
     wait_until(is_first, || {
-        let is_so = Postgres::try_rows(&mut client, is_first).is_some_and(|rows| rows != ["0"]);
+        let is_so = Postgres::try_rows(&mut client, is_first).is_ok_and(|rows| rows != ["0"]);
         if !is_so {
-            Postgres::try_rows(&mut client, others);
+            let _ = Postgres::try_rows(&mut client, others);
         }
         is_so
     });

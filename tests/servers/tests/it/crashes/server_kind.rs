@@ -39,8 +39,8 @@ pub(super) trait Kind: Backend {
     fn at(url: &str) -> Self::Database;
     fn url(database: &Self::Database) -> &str;
     fn conn(client: &mut Self::Client) -> Self::Conn<'_>;
-    /// The first column of the result of a query; `None` if the query fails.
-    fn try_rows(client: &mut Self::Client, sql: &str) -> Option<Vec<String>>;
+    /// The first column of the result of a query.
+    fn try_rows(client: &mut Self::Client, sql: &str) -> Result<Vec<String>, String>;
     fn run(client: &mut Self::Client, sql: &str);
     /// A statement that adds a row to the table `trace`, and waits while the row with this number in the table `gate` is locked.
     fn insertion(number: &str) -> String;
@@ -51,7 +51,7 @@ pub(super) trait Kind: Backend {
     fn picture(client: &mut Self::Client) -> Vec<String>;
 
     fn rows(client: &mut Self::Client, sql: &str) -> Vec<String> {
-        Self::try_rows(client, sql).unwrap_or_else(|| panic!("{sql}"))
+        Self::try_rows(client, sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     fn connect(database: &Self::Database) -> Self::Client {
@@ -62,7 +62,7 @@ pub(super) trait Kind: Backend {
     fn prepare(database: &Self::Database) {
         let mut client = Self::connect(database);
         // A crash may leave files that prevent the removal of the folder of a database.
-        Self::try_rows(&mut client, Self::CLEARS);
+        let _ = Self::try_rows(&mut client, Self::CLEARS);
         Self::GROUND.split(';').for_each(|sql| Self::run(&mut client, sql));
     }
 }
@@ -122,17 +122,17 @@ impl Kind for Postgres {
         client
     }
 
-    fn try_rows(client: &mut postgres::Client, sql: &str) -> Option<Vec<String>> {
-        let messages = client.simple_query(sql).ok()?;
+    fn try_rows(client: &mut postgres::Client, sql: &str) -> Result<Vec<String>, String> {
+        let messages = client.simple_query(sql).map_err(|error| format!("{error:?}"))?;
         let row = |message: &postgres::SimpleQueryMessage| match message {
             postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
             _ => None,
         };
-        Some(messages.iter().filter_map(row).collect())
+        Ok(messages.iter().filter_map(row).collect())
     }
 
     fn run(client: &mut postgres::Client, sql: &str) {
-        client.batch_execute(sql).unwrap();
+        client.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
     fn insertion(number: &str) -> String {
@@ -276,12 +276,12 @@ impl Kind for Mysql {
         conn
     }
 
-    fn try_rows(client: &mut mysql::Conn, sql: &str) -> Option<Vec<String>> {
-        client.query(sql).ok()
+    fn try_rows(client: &mut mysql::Conn, sql: &str) -> Result<Vec<String>, String> {
+        client.query(sql).map_err(|error| error.to_string())
     }
 
     fn run(client: &mut mysql::Conn, sql: &str) {
-        client.query_drop(sql).unwrap();
+        client.query_drop(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
     fn insertion(number: &str) -> String {

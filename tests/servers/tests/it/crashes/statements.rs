@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use switchy_schema::{Direction, Event, Lock, MigrationRunner, Mysql, Postgres, Recovery, Signature};
 
-use super::kills::{hold, left, wait_until};
+use super::kills::{hold, is_left, left, wait_until};
 use super::{Kind, Program, Script, check, check_said, finish, go, runner};
 
 /// What is killed.
@@ -26,7 +26,7 @@ struct Case {
     up: &'static [&'static str],
     /// The argument of [`hold`].
     inside: &'static str,
-    /// The unfinished step.
+    /// The unfinished step, as [`is_left`] reads it.
     left: &'static str,
     /// The message with which a retry is refused, after a kill of the program, and otherwise; empty if it succeeds.
     told: [&'static str; 2],
@@ -75,7 +75,8 @@ impl Case {
         let (unfinished, refused) = finish::<B>(&set, &mut client, Direction::Up, by_hand, &context);
         // A statement that certainly failed has no mark.
         if killed != Killed::Statement {
-            assert_eq!(left(unfinished.as_ref()), self.left, "{context}");
+            let left = left(unfinished.as_ref());
+            assert!(is_left(&left, self.left), "{context}: {left:?}");
             assert_eq!(refused.is_empty(), told.is_empty(), "{context}: {refused:?}");
         }
         assert!(refused.is_empty() || refused.contains(told), "{context}: {refused:?}");
@@ -213,7 +214,7 @@ const OF_MYSQL: [Case; 14] = [
             "row 4",
         ],
         inside: "row 2: UPDATE gate SET",
-        left: "1_it 2",
+        left: "1_it 2 or 1_it 3",
         told: [""; 2],
         by_hand: [""; 2],
     },
@@ -413,7 +414,7 @@ fn a_run_right_after_a_kill<B: Kind>(moments: &[(&str, Result<usize, &str>)]) {
         match (outcome, expected) {
             (Ok(steps), Ok(expected)) => assert_eq!(steps, *expected, "{what}"),
             (Err(error), Err(expected)) => {
-                assert_eq!(left, **expected, "{what}: {error}");
+                assert!(is_left(&left, expected), "{what}: {left:?}, {error}");
                 assert_eq!(error.problems()[0].migration, *record.unwrap().id.as_str(), "{what}: {error}");
             }
             (outcome, _) => panic!("{what}: {outcome:?}"),
@@ -438,7 +439,7 @@ fn a_run_right_after_a_kill_waits_and_says_what_is_so_on_mysql() {
         ("row 3", Err("2_mixed 3")),
         ("big: ALTER TABLE", Err("2_mixed 4?")),
         ("row 9", Ok(4)),
-        ("row 33: UPDATE gate SET", Err("6_many 2")),
+        ("row 33: UPDATE gate SET", Err("6_many 2 or 6_many 3 or 6_many 4")),
     ]);
 }
 

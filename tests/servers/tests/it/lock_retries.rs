@@ -129,27 +129,38 @@ fn a_step_on_mariadb_is_done_when_the_other_session_has_ended() {
     });
 }
 
-/// The server ends the run's transaction, since the other session looks for deadlocks never or has done more.
+/// The server ends the run's transaction, since the other session does not look for deadlocks or has done more.
 #[test]
 fn a_step_that_loses_a_deadlock_is_tried_again() {
     on_postgres::with(|database, client| {
         client
             .batch_execute(
                 "CREATE TABLE a (n INT); CREATE TABLE b (n INT); INSERT INTO a VALUES (0); INSERT INTO b VALUES (0);
-                SET deadlock_timeout = '3s'",
+                CREATE TABLE gate (n INT)",
             )
             .unwrap();
         let mut other = holding(database, "SET LOCAL deadlock_timeout = '1h'; UPDATE b SET n = n + 1");
+        let mut gate = holding(database, "LOCK TABLE gate");
         let mut looking = database.connect();
         let crossing = thread::spawn(move || {
-            let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            while on_postgres::rows(&mut looking, waits).is_empty() {
-                thread::sleep(Duration::from_millis(20));
-            }
-            other.batch_execute("UPDATE a SET n = n + 1; COMMIT").unwrap();
+            // The server looks for a deadlock once in each wait, so the script begins the wait that completes it.
+            let mut wait_for = |statement: &str| {
+                let waits = format!(
+                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                    AND query LIKE '{statement}%'"
+                );
+                while on_postgres::rows(&mut looking, &waits).is_empty() {
+                    thread::sleep(Duration::from_millis(20));
+                }
+            };
+            wait_for("%gate");
+            let crosses = thread::spawn(move || other.batch_execute("UPDATE a SET n = n + 1; COMMIT"));
+            wait_for("UPDATE a SET n = n + 1; COMMIT");
+            gate.batch_execute("ROLLBACK").unwrap();
+            crosses.join().unwrap().unwrap();
         });
-        let script = migration::<Postgres>("UPDATE a SET n = n + 1; UPDATE b SET n = n + 1")
-            .lock_timeout(Duration::from_secs(600));
+        let script = "UPDATE a SET n = n + 1; SELECT count(*) FROM gate; UPDATE b SET n = n + 1";
+        let script = migration::<Postgres>(script).lock_timeout(Duration::from_secs(600));
         let (it, heard) = watched(vec![script], || ());
         it.run(&mut *client).unwrap();
         crossing.join().unwrap();

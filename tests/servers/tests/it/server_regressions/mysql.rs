@@ -7,7 +7,7 @@ use std::time::Duration;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use switchy_schema::backend::Catalog;
-use switchy_schema::{Lock, Migration, MigrationRunner, Mysql, Recovery, TableName};
+use switchy_schema::{FaultKind, Lock, Migration, MigrationRunner, Mysql, Recovery, TableName};
 
 use super::{ada, retry, wait_until};
 use crate::mysql::{gate, open, rows, with};
@@ -620,8 +620,8 @@ fn a_view_is_the_same_whatever_database_is_chosen() {
         thread::scope(|scope| {
             let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
             let look = || {
-                let found: Option<u64> = conn.query_first("SELECT ID FROM information_schema.PROCESSLIST WHERE STATE = 'Waiting for table metadata lock'
-                    AND INFO LIKE 'CREATE OR REPLACE VIEW%'").unwrap();
+                let found: Option<u64> = conn.query_first(format!("SELECT ID FROM information_schema.PROCESSLIST
+                    WHERE STATE = 'Waiting for table metadata lock' AND INFO LIKE 'CREATE OR REPLACE VIEW `{name}`%'")).unwrap();
                 found.ok_or_else(|| format!("{:?}", rows(conn, "SHOW FULL PROCESSLIST")))
             };
             let id = patiently(look, || Ok(())).unwrap();
@@ -808,10 +808,15 @@ fn what_an_older_program_writes_during_the_upgrade_is_kept() {
             let mut older = database.connect();
             older.query_drop(format!("START TRANSACTION; {meanwhile}")).unwrap();
             thread::scope(|scope| {
-                let run = scope.spawn(|| it.run(&mut database.connect()).map(drop));
+                let run = scope.spawn(|| {
+                    // It waits for the older program for three seconds, which a slow machine may need to see it wait.
+                    while let Err(error) = it.run(&mut database.connect()) {
+                        assert_eq!(error.fault(), Some(FaultKind::Busy), "{error}");
+                    }
+                });
                 session(conn, "RENAME TABLE%");
                 older.query_drop("COMMIT").unwrap();
-                run.join().unwrap().unwrap();
+                run.join().unwrap();
             });
             assert_eq!(rows(conn, "SELECT x FROM a"), ["1"], "{meanwhile}");
             assert_eq!(it.history(&mut *conn).unwrap().records().len(), 3);

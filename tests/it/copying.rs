@@ -446,7 +446,7 @@ fn a_cancelled_run_is_undone_although_a_reader_is_in_the_way() {
                     thread::spawn(move || {
                         let reader = Connection::open(path).unwrap();
                         // A step has a transaction here until it is rolled back.
-                        reader.busy_timeout(Duration::from_secs(5)).unwrap();
+                        reader.busy_timeout(Duration::from_secs(600)).unwrap();
                         reader.execute_batch("BEGIN; SELECT count(*) FROM notes").unwrap();
                         tell.send(()).unwrap();
                         thread::sleep(Duration::from_millis(200));

@@ -523,7 +523,7 @@ fn the_limit_of_a_step_on_waits_for_locks_is_for_its_beginning_too() {
         std::thread::scope(|scope| {
             let (has_ended, end) = channel::<()>();
             scope.spawn(move || {
-                let _ = end.recv_timeout(Duration::from_secs(60));
+                let _ = end.recv_timeout(Duration::from_secs(600));
                 other.execute_batch("ROLLBACK").unwrap();
             });
             let runner = MigrationRunner::new([step]).unwrap().lock_timeout(LONG);

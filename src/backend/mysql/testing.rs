@@ -134,7 +134,7 @@ impl TestServer for Mysql {
             // It may have ended by now.
             let _ = run(&mut conn, &format!("KILL {session}"));
         }
-        run(&mut conn, "SET SESSION lock_wait_timeout = 60")?;
+        run(&mut conn, "SET SESSION lock_wait_timeout = 300")?;
         run(&mut conn, &format!("DROP DATABASE IF EXISTS {}", quote_in(database, '`')))
     }
 }

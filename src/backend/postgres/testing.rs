@@ -174,7 +174,7 @@ fn administrator(address: &str) -> Result<Client, Fault> {
     let named = address.parse::<Config>().is_ok_and(|config| config.get_dbname().is_some());
     let maintenance = if named { None } else { Postgres::with_database(address, "postgres") };
     let mut client = Postgres::connect(maintenance.as_deref().unwrap_or(address))?;
-    client.batch_execute("SET statement_timeout = '60s'").map_err(fault)?;
+    client.batch_execute("SET statement_timeout = '300s'").map_err(fault)?;
     Ok(client)
 }
 

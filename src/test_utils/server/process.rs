@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// The timeout for every operation of a server.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A server program that can be killed and started again. It ends, and its folder is removed, when this value is dropped, and when this
 /// process ends, even if it is killed.

@@ -49,7 +49,7 @@ fn the_run_of_a_process_that_another_test_started() {
         .observe(move |event| match (event, at.split(',').next()) {
             (Event::Started { step, .. }, Some("during")) if step.id.as_str() == "4_more" => {
                 let live = live.clone();
-                let waits = std::thread::spawn(move || write(&live, Duration::from_secs(60)));
+                let waits = std::thread::spawn(move || write(&live, Duration::from_secs(600)));
                 *theirs.lock().unwrap() = Some(waits);
             }
             (Event::Failed { .. }, Some("after")) => write(&live, Duration::ZERO),

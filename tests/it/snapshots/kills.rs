@@ -150,7 +150,7 @@ pub(super) fn next(
     database: &TestDatabase,
 ) -> switchy_schema::Result<switchy_schema::Report> {
     let mut conn = database.connect();
-    dying(set, after, &mut conn, "never 0").lock_timeout(Duration::from_secs(5)).run(&conn)
+    dying(set, after, &mut conn, "never 0").lock_timeout(Duration::from_secs(600)).run(&conn)
 }
 
 /// What the database has before the run and after all of it.

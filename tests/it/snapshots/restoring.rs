@@ -186,7 +186,7 @@ fn no_row_of_a_writer_is_lost_while_a_database_is_copied_and_restored() {
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| {
                 let conn = Connection::open(&path).unwrap();
-                conn.busy_timeout(Duration::from_secs(30)).unwrap();
+                conn.busy_timeout(Duration::from_secs(600)).unwrap();
                 let mut committed = BTreeSet::new();
                 let mut number = 10_000;
                 while !is_over.load(Ordering::Relaxed) {
@@ -238,7 +238,7 @@ fn readers_see_the_one_or_the_other() {
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| {
                 let conn = Connection::open(&path).unwrap();
-                conn.busy_timeout(Duration::from_secs(30)).unwrap();
+                conn.busy_timeout(Duration::from_secs(600)).unwrap();
                 let mut seen = BTreeSet::new();
                 loop {
                     let is_last = is_over.load(Ordering::Relaxed);

@@ -152,7 +152,7 @@ fn a_run_that_fails_under_an_unfinished_statement_is_not_undone_over_the_rows_of
             // The step is rolled back when this ends.
             std::thread::spawn(move || {
                 let theirs = Connection::open(path).unwrap();
-                theirs.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+                theirs.busy_timeout(std::time::Duration::from_secs(600)).unwrap();
                 theirs.execute_batch("INSERT INTO notes (id, text) VALUES (7000, 'theirs')").unwrap();
             });
         }

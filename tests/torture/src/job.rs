@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use rusqlite::Connection;
 
 /// How long a process waits for the others. A rebuild or a restore takes less, on a slow machine too.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

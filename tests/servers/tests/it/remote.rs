@@ -1,6 +1,7 @@
 //! A folder of migrations at a URL, with a server that also misbehaves.
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -473,12 +474,15 @@ fn a_server_that_is_not_there_is_a_sentence_too() {
     assert_eq!(cause, Some(std::io::ErrorKind::ConnectionRefused));
 }
 
-/// A port on which nothing listens.
-struct TcpListenerOfNobody(u16);
+/// A port on which nothing listens. It is the port of a client, so that nobody else can listen there meanwhile.
+struct TcpListenerOfNobody(u16, #[allow(dead_code, reason = "it keeps the port")] [TcpStream; 2]);
 
 impl TcpListenerOfNobody {
     fn new() -> Self {
-        Self(std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port())
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let port = client.local_addr().unwrap().port();
+        Self(port, [client, listener.accept().unwrap().0])
     }
 }
 

@@ -61,19 +61,20 @@ pub(crate) fn plain_mysql() -> Option<(OwnServer<MysqlDatabase>, u16)> {
 
 fn on_port(
     options: &str,
-    prepare: impl FnOnce(&mut Guard) -> Result<(), String>,
+    prepare: impl Fn(&mut Guard) -> Result<(), String>,
 ) -> Option<(OwnServer<MysqlDatabase>, u16)> {
-    let port = free_port();
     let start = || {
+        let port = free_port();
         let options = format!("--bind-address=127.0.0.1 --port={port} {options}");
         let run = run()?.replace("--skip-networking", &options);
         let mut guard = Guard::new()?;
         install(&mut guard)?;
         prepare(&mut guard)?;
         let database = database(&guard);
-        OwnServer::start(guard, run, database)
+        OwnServer::start(guard, run, database).map(|server| (server, port))
     };
-    or_say(start().map(|server| (server, port)))
+    // Another process may have taken the free port.
+    or_say(start().or_else(|_| start()))
 }
 
 fn start() -> Result<OwnServer<MysqlDatabase>, String> {

@@ -68,11 +68,14 @@ impl Database for PostgresDatabase {
 /// A TLS server with this certificate for one test, and its local port.
 #[allow(dead_code, reason = "the tests of the command line need it")]
 pub(crate) fn tls_postgres(certificate: &str, key: &str) -> Option<(OwnServer<PostgresDatabase>, u16)> {
-    let port = free_port();
     let options = "-c listen_addresses=127.0.0.1 -c ssl=on -c ssl_cert_file=\"$folder/cert.pem\" \
          -c ssl_key_file=\"$folder/key.pem\"";
-    let server = start(port, options, |guard| write_certificate(guard, certificate, key));
-    or_say(server.map(|server| (server, port)))
+    let start = || {
+        let port = free_port();
+        start(port, options, |guard| write_certificate(guard, certificate, key)).map(|server| (server, port))
+    };
+    // Another process may have taken the free port.
+    or_say(start().or_else(|_| start()))
 }
 
 fn start(

@@ -218,25 +218,29 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// The session that runs a statement, in this database if it is known. The server shows sessions of other users only to a user with the
 /// privilege `PROCESS`. For a procedure, it shows the statement inside the procedure.
 ///
-/// While another session reads the list, MariaDB may show one as `Busy`, without its statement and database, so the list is read again.
+/// While another session reads the list, MariaDB may show one as `Busy`, without its statement and database, so the list is read again. One
+/// that stays busy, as on a server without free processors, may be the one.
 fn worker(conn: &mut Conn, statement: &str, database: Option<&str>) -> Result<Option<String>, Fault> {
-    let sql = "SELECT id, CAST(db AS BINARY), CAST(info AS BINARY) FROM information_schema.PROCESSLIST
+    let sql = "SELECT id, CAST(db AS BINARY), CAST(info AS BINARY), command = 'Busy' FROM information_schema.PROCESSLIST
         WHERE id <> CONNECTION_ID() AND (info IS NOT NULL OR command IN ('Query', 'Busy'))";
     let runs_it = |row: &&Row| {
         database.is_none_or(|database| get::<Vec<u8>>(row, 1).unwrap_or_default() == database.as_bytes())
             && get::<Vec<u8>>(row, 2).is_some_and(|shown| is_shown_as(statement, &shown))
     };
+    let mut busy = None;
     for _ in 0..READS {
         let sessions = conn.query::<Row, _>(sql).map_err(fault)?;
         if let Some(id) = sessions.iter().find(runs_it).and_then(|row| get::<u64>(row, 0)) {
             return Ok(Some(format!("session {id} of the server")));
         }
         if sessions.iter().all(|row| get::<Vec<u8>>(row, 2).is_some()) {
-            break;
+            return Ok(None);
         }
+        let is_busy = |row: &&Row| get::<bool>(row, 3) == Some(true);
+        busy = sessions.iter().find(is_busy).and_then(|row| get::<u64>(row, 0));
         thread::sleep(PAUSE);
     }
-    Ok(None)
+    Ok(busy.map(|id| format!("perhaps session {id} of the server, which is busy,")))
 }
 
 /// Whether the list of sessions shows a statement as `shown`: without the characters that its character set does not have, and cut at the

@@ -264,7 +264,7 @@ fn a_run_that_another_run_keeps_out() {
     has_begun.recv().unwrap();
     shell.runs(&[
         "migrate --lock-timeout 0",
-        "migrate --lock-timeout 0.2",
+        "migrate --lock-timeout 2",
         "migrate --lock-timeout 0 --json",
         "unlock",
         "unlock --json",

@@ -39,7 +39,7 @@ fn reached(conn: &mut Conn) -> (u32, String) {
 /// Runs a test in a new database. A group also ends after a second, so a test that fails and took as long says nothing, and is repeated.
 fn whole_groups(test: impl Fn(&mut Conn)) {
     const MOST_TIME: Duration = Duration::from_secs(1);
-    const TRIES: usize = 100;
+    const TRIES: usize = 30;
     for number in 1..=TRIES {
         let began = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| with(|_, conn| test(conn))));

@@ -509,7 +509,7 @@ fn a_migration_that_makes_a_column_unique_meets_equal_values() {
         "CREATE UNIQUE INDEX i ON a (b, c)",
     ] {
         let shown = message(|| {
-            TestMigrations::of([TABLE, Migration::sql("2_unique", up)]).verify_each_step_on_data()
+            TestMigrations::of([TABLE, Migration::sql("2_unique", up)]).verify_each_step_on_data();
         });
         assert!(shown.contains("UNIQUE constraint failed: a."), "{up}: {shown}");
     }

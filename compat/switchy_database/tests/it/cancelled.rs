@@ -91,7 +91,7 @@ fn dropped_everywhere(open: impl Fn() -> Box<dyn Database>) {
         run_again(&*db, &runner);
         check(&*db, &format!("after {times} polls"));
         if let Some(done) = done {
-            assert!(times > 20, "only {times} polls");
+            assert!(times > 5, "only {times} polls");
             assert_eq!(done.unwrap().applied.len(), 3);
             return;
         }

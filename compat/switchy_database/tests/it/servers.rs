@@ -245,7 +245,7 @@ fn on_postgres_a_dropped_future_leaves_nothing_half_done() {
             RUNTIME.block_on(runner.run_on(&*db)).unwrap();
             assert_eq!(client.query_one("SELECT count(*) FROM artists", &[]).unwrap().get::<_, i64>(0), 2);
             if done.is_some() {
-                assert!(times > 20, "only {times} polls");
+                assert!(times > 5, "only {times} polls");
                 break;
             }
         }

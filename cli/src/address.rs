@@ -158,7 +158,8 @@ impl Address {
 }
 
 fn is_sqlite_file(text: &str) -> bool {
-    let extension = Path::new(text).extension().and_then(|extension| extension.to_str());
+    let path = if has_parameters(text) { text.rsplit_once('?').map_or(text, |(path, _)| path) } else { text };
+    let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
     !text.contains("://") && matches!(extension, Some("db" | "sqlite" | "sqlite3"))
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use crate::backend::{Sqlite, TestDriver, TestServer};
 use crate::schema::Schema;
 
+use super::generate::wanted::Wanted;
 use super::{place, query, server};
 
 /// A backend whose migrations [`TestMigrations`](super::TestMigrations) can test: SQLite, and each [`TestServer`].
@@ -49,7 +50,7 @@ pub trait TestBackend: TestDriver {
     fn fill(
         conn: &mut Self::Conn<'_>,
         schema: &Schema,
-        rows: usize,
+        wanted: Wanted,
         is_meant: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<Loaded>, String>;
 }
@@ -91,10 +92,10 @@ impl TestBackend for Sqlite {
     fn fill(
         conn: &mut &rusqlite::Connection,
         schema: &Schema,
-        rows: usize,
+        wanted: Wanted,
         is_meant: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<Loaded>, String> {
-        let filled = super::generate::fill_tables(conn, schema, rows, is_meant);
+        let filled = super::generate::fill_tables(conn, schema, wanted, is_meant);
         let loaded = |table: super::FilledTable| Loaded {
             empty: table.is_empty.then(|| table.to_string()),
             table: table.table,
@@ -117,7 +118,7 @@ impl<B: TestServer> TestBackend for B {
     fn fill(
         conn: &mut B::Conn<'_>,
         schema: &Schema,
-        _rows: usize,
+        _wanted: Wanted,
         _is_meant: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<Loaded>, String> {
         let tables = schema.definitions().iter().filter(|definition| definition.kind == "table");

@@ -8,6 +8,7 @@ use super::query::definitions;
 use cell::{Cell, cells};
 use load::{Rows, load};
 use table::Table;
+use wanted::{Values, Wanted};
 
 pub(super) mod cell;
 mod checks;
@@ -18,6 +19,7 @@ pub(super) mod load;
 mod order;
 pub(super) mod pool;
 pub(super) mod table;
+pub(super) mod wanted;
 
 pub use filled::{Filled, FilledTable};
 
@@ -31,9 +33,9 @@ const TRIES: usize = 200;
 /// reference the same table or form a cycle. This function does not understand a `CHECK`: it tries values, among them the literals in the
 /// `CHECK`, until SQLite accepts one.
 ///
-/// Of four rows, the second has the defaults of its columns, the third has `NULL` in each column that accepts it, and the fourth repeats the
-/// values of the first, except in the last column of each key. If SQLite refuses the third or fourth row, one column gets another value,
-/// and then more. A column that a foreign key references has no `NULL`, so that it can be referenced.
+/// Of four rows, the second has the defaults of its columns, and the third has `NULL` in each column that accepts it. If SQLite refuses that
+/// row, one column gets another value, and then more. A column that a foreign key references has no `NULL`, so that it can be referenced. No row
+/// repeats the values of another one.
 ///
 /// The rows that are already in a table stay. Triggers run. If the database cannot be written, no row is inserted. A full-text
 /// table whose content is another table gets no rows, because triggers insert them. If your runner has a
@@ -65,7 +67,8 @@ const TRIES: usize = 200;
 #[track_caller]
 pub fn fill(conn: &Connection, rows: usize) -> Filled {
     let schema = definitions(conn);
-    fill_tables(conn, &schema, rows, &|_| true).unwrap_or_else(|error| panic!("{error}"))
+    fill_tables(conn, &schema, Wanted { rows, values: Values::Distinct }, &|_| true)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Fills the tables of a schema whose names are accepted.
@@ -75,11 +78,15 @@ pub fn fill(conn: &Connection, rows: usize) -> Filled {
 pub(super) fn fill_tables(
     conn: &Connection,
     schema: &Schema,
-    rows: usize,
+    wanted: Wanted,
     is_meant: &dyn Fn(&str) -> bool,
 ) -> rusqlite::Result<Filled> {
-    let tables = table::of_schema(conn, schema)?;
-    load(conn, &tables, &Plain { rows, is_meant })
+    let mut tables = table::of_schema(conn, schema)?;
+    if wanted.values == Values::Distinct {
+        let columns = tables.iter_mut().flat_map(|table| &mut table.columns);
+        columns.for_each(|column| column.values = Values::Distinct);
+    }
+    load(conn, &tables, &Plain { rows: wanted.rows, is_meant })
 }
 
 /// The same rows every time.

@@ -11,6 +11,7 @@ use crate::target::Target;
 use super::assertions::printable;
 use super::backend::TestBackend;
 use super::database::TestDatabase;
+use super::generate::wanted::{Values, Wanted};
 use trial::{Moment, Outcome, Stop, Trial};
 
 mod cycle;
@@ -70,9 +71,16 @@ impl TestMigrations {
     }
 
     /// Sets how many rows [`verify_each_step_on_data`](Self::verify_each_step_on_data) generates for each table before each step. The
-    /// default is 4. With fewer rows, the first steps have no row with `NULL`, or none that repeats the values of another.
+    /// default is 3. With fewer rows, the first steps have no row with `NULL`.
     pub fn rows_per_table(mut self, rows: usize) -> Self {
-        self.trial.rows = rows;
+        self.trial.rows.rows = rows;
+        self
+    }
+
+    /// Generates four rows or more for each table, of which the fourth repeats the values of the first, except in the last column of each key. A
+    /// migration that adds `UNIQUE` fails on it, as it does for a user who has two such rows.
+    pub fn with_equal_rows(mut self) -> Self {
+        self.trial.rows = Wanted { rows: self.trial.rows.rows.max(4), values: Values::Repeated };
         self
     }
 

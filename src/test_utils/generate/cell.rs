@@ -3,7 +3,8 @@
 use rusqlite::types::Value;
 
 use super::draw::Draw;
-use super::table::{Column, Role, Table, Values};
+use super::table::{Column, Role, Table};
+use super::wanted::Values;
 
 /// What a generated row has in a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +40,7 @@ pub(super) fn cells(table: &Table, number: usize, attempt: usize) -> Vec<Cell> {
     table.columns.iter().map(cell).collect()
 }
 
-/// Of four rows, the second has defaults, the third `NULL`, and the fourth the values of the first, where that is possible.
+/// Of four rows, the second has defaults, the third `NULL`, and the fourth the values of the first if rows may repeat them, where that is possible.
 fn ordinary(column: &Column, number: usize) -> Cell {
     match number % 4 {
         _ if column.role == Role::Rowid => Cell::Default,

@@ -1,5 +1,6 @@
 //! [`Table`]: what must be known about a table to make rows for it.
 
+use super::wanted::Values;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -42,14 +43,6 @@ pub(in crate::test_utils) enum Role {
     Rowid,
     /// From another row: it is part of a foreign key.
     Reference,
-}
-
-/// Whether several rows have the same value in a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Values {
-    Repeated,
-    /// It keeps the rows of a key apart: it is the last column of a unique index.
-    Distinct,
 }
 
 /// A foreign key.

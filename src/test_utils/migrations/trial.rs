@@ -13,6 +13,7 @@ use crate::status::State;
 use crate::target::Target;
 use crate::test_utils::backend::TestBackend;
 use crate::test_utils::database::TestDatabase;
+use crate::test_utils::generate::wanted::{Values, Wanted};
 
 use super::row_counts::RowCounts;
 
@@ -27,8 +28,8 @@ pub(super) struct Trial<B: TestBackend> {
     pub(super) stops: Vec<Stop<B>>,
     pub(super) end: Target,
     pub(super) goes_back: bool,
-    /// How many rows are generated for each table.
-    pub(super) rows: usize,
+    /// The rows that are generated for each table.
+    pub(super) rows: Wanted,
     /// The tables for which none are generated.
     pub(super) exempt: Vec<String>,
     /// Creates a database.
@@ -66,7 +67,8 @@ impl<B: TestBackend> Trial<B> {
     pub(super) fn new(runner: MigrationRunner<B>) -> Self {
         let (stops, exempt) = (Vec::new(), Vec::new());
         let create = Box::new(TestDatabase::fresh);
-        Self { runner, stops, end: Target::Latest, goes_back: false, rows: 4, exempt, create }
+        let rows = Wanted { rows: 3, values: Values::Distinct };
+        Self { runner, stops, end: Target::Latest, goes_back: false, rows, exempt, create }
     }
 
     /// Opens a database like the application does.

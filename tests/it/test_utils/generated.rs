@@ -1,7 +1,8 @@
 //! Generated rows respect the schema, and what cannot be filled is said.
 
 use rusqlite::Connection;
-use switchy_schema::test_utils::{Filled, assert_foreign_keys_intact, fill, rows};
+use switchy_schema::Migration;
+use switchy_schema::test_utils::{Filled, TestMigrations, assert_foreign_keys_intact, fill, rows};
 
 use super::{made, message};
 
@@ -284,11 +285,15 @@ fn a_row_in_four_repeats_the_values_of_another_one_where_it_may() {
         ),
         ("CREATE TABLE a (b INT REFERENCES p, c INT); CREATE TABLE p (id INTEGER PRIMARY KEY)", "1|1"),
     ] {
-        let conn = made(schema);
-        fill(&conn, 4).assert_complete();
-        let shown = rows(&conn, "SELECT * FROM a");
-        assert!(shown.iter().any(|row| row == expected), "{schema}: {shown:?}");
-        assert_eq!(rows(&conn, "SELECT count(*) FROM a"), ["4"]);
+        let next = Migration::sql("2_next", "SELECT 1");
+        let migrations = TestMigrations::of([Migration::sql("1_it", schema), next]).with_equal_rows();
+        migrations
+            .check_after("2_next", move |conn| {
+                let shown = rows(conn, "SELECT * FROM a");
+                assert!(shown.iter().any(|row| row == expected), "{schema}: {shown:?}");
+                assert_eq!(shown.len(), 4);
+            })
+            .verify_each_step_on_data();
     }
 }
 

@@ -371,12 +371,13 @@ fn what_a_script_sets_in_the_session_ends_with_it() {
         );
         shell.migration(
             "2025-01-02-000000_sets",
-            "SET statement_timeout = 1;\nSET default_transaction_read_only = on;\nSET ROLE pg_monitor;",
+            "SET statement_timeout = '1h';\nSET default_transaction_read_only = on;\nSET ROLE pg_monitor;",
             Some("RESET ALL;"),
         );
         shell.migration(
             "2025-01-03-000000_here",
-            "SELECT pg_sleep(0.05);\nCREATE TABLE public.here AS SELECT current_schema() AS a;",
+            "SELECT 1 / (current_setting('statement_timeout') <> '1h')::int;\n\
+             CREATE TABLE public.here AS SELECT current_schema() AS a;",
             Some("DROP TABLE here;"),
         );
         shell.non_transactional("2025-01-04-000000_out", "SET search_path = other;\nVACUUM elsewhere;");

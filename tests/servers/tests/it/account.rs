@@ -715,8 +715,11 @@ fn postgres_counts_without_the_time_limit_of_the_script() {
     postgres::with(|_, client| {
         client.batch_execute("CREATE TABLE p AS SELECT generate_series(1, 300000) AS id; CREATE TABLE p2 AS SELECT * FROM p").unwrap();
         let script = "SET statement_timeout = '10ms'; DROP TABLE p; ALTER TABLE p2 RENAME TO p";
-        let step = Migration::<Postgres>::from_scripts("1_it", script, None);
-        let report = MigrationRunner::for_backend(vec![step]).unwrap().run(client).unwrap();
+        let it =
+            MigrationRunner::for_backend(vec![Migration::<Postgres>::from_scripts("1_it", script, None)])
+                .unwrap();
+        // On a machine at work, the script's own statements can also take 10 ms.
+        let report = (0..50).find_map(|_| it.run(&mut *client).ok()).expect("no run ended within the limits");
         assert_eq!(report.applied[0].account.to_string(), "replaced `p`: 300000 rows before, 300000 after");
     });
 }
